@@ -1,0 +1,57 @@
+"""divainfer: runs a frozen detector over millions of images, on every GPU of a machine, and loses none.
+
+import divainfer
+
+summary = divainfer.run(divainfer.RunConfig(model="demo", images="frames/", out="out/", gpus="cpu:2"))
+for result in divainfer.results("out/"):
+    print(result.image, len(result.detections))
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Engine",
+    "EngineInfo",
+    "EngineSpec",
+    "Detections",
+    "Result",
+    "RunConfig",
+    "Summary",
+    "dry_run",
+    "results",
+    "run",
+]
+
+if TYPE_CHECKING:
+    from .config import RunConfig
+    from .detections import Detections
+    from .dispatcher.run import dry_run, run
+    from .dispatcher.summary import Summary
+    from .results import Result, results
+    from .worker.engines.base import Engine, EngineInfo, EngineSpec
+
+_HOMES = {
+    "Detections": ".detections",
+    "Engine": ".worker.engines.base",
+    "EngineInfo": ".worker.engines.base",
+    "EngineSpec": ".worker.engines.base",
+    "Result": ".results",
+    "RunConfig": ".config",
+    "Summary": ".dispatcher.summary",
+    "dry_run": ".dispatcher.run",
+    "results": ".results",
+    "run": ".dispatcher.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaders and workers import this package too and start faster without what only its users need.
+    if name in _HOMES:
+        import importlib
+
+        return getattr(importlib.import_module(_HOMES[name], __name__), name)
+    raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))

@@ -1,0 +1,284 @@
+"""What an operator can choose. One frozen dataclass; the command line, the environment and TOML files all speak its fields.
+
+Precedence: command line, then `DIVAINFER_*`, then the file named by `--config`, then the default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+import sys
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
+
+from .errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+import tomli_w
+
+ENVIRONMENT_PREFIX = "DIVAINFER_"
+AUTO = "auto"
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("text is wanted")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if not isinstance(value, str) or value.lower() not in words:
+        raise ValueError("true or false is wanted")
+    return words[value.lower()]
+
+
+def _whole(least: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        try:
+            number = int(value, 10) if isinstance(value, str) else value
+        except ValueError:
+            number = None
+        if not isinstance(number, int) or isinstance(number, bool) or number < least:
+            raise ValueError("a whole number of at least {} is wanted".format(least))
+        return number
+
+    return parse
+
+
+def _auto_or(parse: Callable[[Any], int]) -> Callable[[Any], Optional[int]]:
+    def parse_auto(value: Any) -> Optional[int]:
+        return None if value is None or value == AUTO else parse(value)
+
+    return parse_auto
+
+
+def _number(least: float, most: float) -> Callable[[Any], float]:
+    def parse(value: Any) -> float:
+        try:
+            number = None if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError):
+            number = None
+        if number is None or not least <= number <= most:
+            raise ValueError("a number from {:g} to {:g} is wanted".format(least, most))
+        return number
+
+    return parse
+
+
+def _names(value: Any) -> Tuple[str, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, (str, int)) for item in value):
+        raise ValueError("a list of names is wanted")
+    return tuple(str(item).strip() for item in value if str(item).strip())
+
+
+def _one_of(*words: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if value not in words:
+            raise ValueError("one of {} is wanted".format(", ".join(words)))
+        return value
+
+    return parse
+
+
+def parse_size(value: Any) -> int:
+    """Bytes out of "4GiB", "512MB", "800m" or a plain number.
+
+    Raises:
+        ValueError: when it is none of these.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    match = re.match(r"^\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*$", value.lower()) if isinstance(value, str) else None
+    if match is None or match.group(2) not in _UNITS or float(match.group(1)) <= 0:
+        raise ValueError("a size such as 4GiB or 512MB is wanted")
+    return int(float(match.group(1)) * _UNITS[match.group(2)])
+
+
+def _option(default: Any, help: str, parse: Callable[[Any], Any], metavar: str = "TEXT", auto: bool = False) -> Any:
+    """A field with what the command line needs to know of it; `auto` fields hold None for "auto"."""
+    if auto:
+        parse = _auto_or(parse)
+    return dataclasses.field(default=default, metadata={"help": help, "parse": parse, "metavar": metavar, "auto": auto})
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """One run, as asked for. Each field's help text is its documentation; None stands for "auto".
+
+    Raises:
+        ConfigError: on construction from `resolve`, one sentence naming the option and where it came from.
+    """
+
+    images: str = _option(
+        "",
+        "What to run on: a list file (one path a line, relative ones against the list's folder; or separated by NUL), "
+        "- for a list on standard input, a folder (searched recursively), an image, or a quoted glob.",
+        _text,
+        "LIST|DIR|GLOB|-",
+    )
+    out: str = _option("", "Folder for the results; the run's own files go to its subfolder .divainfer.", _text, "DIR")
+    model: str = _option("", "Frozen graph (.pb), or 'demo' for the built-in detector.", _text, "FILE")
+    gpus: str = _option(
+        "all",
+        "Devices: indices or UUIDs joined by commas, 'all', 'cpu', or 'cpu:N' for N workers on the CPU.",
+        _text,
+        "LIST",
+    )
+    engine: str = _option(
+        "tensorflow",
+        "Engine, with its options: tensorflow, or emulated:busy_ms=160[,cpu_ms=5], or one of your own.",
+        _text,
+        "NAME[:K=V,...]",
+    )
+    loaders: Optional[int] = _option(None, "Loader processes for each worker, or 'auto'.", _whole(1), "N", auto=True)
+    batch_size: int = _option(
+        1, "Frames computed in one step; a graph with a fixed batch brings its own.", _whole(1), "N"
+    )
+    streams: int = _option(1, "Batches in flight on one device.", _whole(1), "N")
+    queue_mem: Optional[int] = _option(
+        None,
+        "Shared memory for decoded frames, for each worker, such as 512MiB, or 'auto'.",
+        parse_size,
+        "SIZE",
+        auto=True,
+    )
+    short_edge_size: Optional[int] = _option(
+        None, "Short edge of a frame, pixels; 'auto': the card's, else 1080.", _whole(1), "PIXELS", auto=True
+    )
+    max_size: Optional[int] = _option(
+        None, "Longest edge of a frame, pixels; 'auto': the card's, else 1920.", _whole(1), "PIXELS", auto=True
+    )
+    score_threshold: float = _option(0.0, "Leave out detections with a lower score.", _number(0, 1), "SCORE")
+    classes: Tuple[str, ...] = _option(
+        (), "Keep only these classes, names or ids joined by commas; empty keeps all.", _names, "NAMES"
+    )
+    class_list: str = _option(
+        "",
+        "Class names for a model without a card: diva, coco, or a file with one a line, the background first.",
+        _text,
+        "LIST",
+    )
+    result_style: str = _option(
+        "seed",
+        "Rounding of the results: 'seed' (score 4 places, box 1) or 'later' (7 and 2, and im_size with each detection).",
+        _one_of("seed", "later"),
+        "seed|later",
+    )
+    flat: bool = _option(
+        False, "Name results by the image's base name alone, as in 2019; refused when two would be the same.", _flag
+    )
+    max_pixels: int = _option(200000000, "Refuse images with more pixels than this, unread.", _whole(1), "PIXELS")
+    threads: int = _option(
+        0, "CPU threads of each engine; 0 lets it choose (on CPU workers: its share of the cores).", _whole(0), "N"
+    )
+    boot_timeout: float = _option(
+        300.0, "Seconds a worker or loader may take to come up.", _number(1, 86400), "SECONDS"
+    )
+    hang_timeout: float = _option(
+        120.0,
+        "Seconds without a sign of life, or on one image or batch, until a process counts as hung.",
+        _number(1, 86400),
+        "SECONDS",
+    )
+    progress: str = _option(
+        "auto",
+        "'live' (a bar), 'lines' (one every 30 s), 'none', or 'auto' by where the output goes.",
+        _one_of("auto", "live", "lines", "none"),
+        "MODE",
+    )
+
+
+FIELDS: Dict[str, dataclasses.Field] = {field.name: field for field in dataclasses.fields(RunConfig)}
+
+
+def resolve(
+    command_line: Mapping[str, Any], environment: Optional[Mapping[str, str]] = None, file: Optional[str] = None
+) -> RunConfig:
+    """Builds the configuration from its layers.
+
+    Args:
+        command_line: field name to value; None means that it was not given.
+        environment: the process environment; None takes `os.environ`.
+        file: path of a TOML file, or None.
+
+    Raises:
+        ConfigError: one sentence that names the option, its value and the layer.
+    """
+    values: Dict[str, Any] = {}
+    if file is not None:
+        values.update(_parse_layer(read_toml(file), file))
+    environment = os.environ if environment is None else environment
+    named = {name: value for name, value in environment.items() if name.startswith(ENVIRONMENT_PREFIX)}
+    values.update(
+        _parse_layer(
+            {name[len(ENVIRONMENT_PREFIX) :].lower(): value for name, value in named.items()}, "the environment"
+        )
+    )
+    values.update(_parse_layer({k: v for k, v in command_line.items() if v is not None}, "the command line"))
+    return RunConfig(**values)
+
+
+def read_toml(path: str) -> Dict[str, Any]:
+    """The top-level table of a TOML file, with `-` in names turned into `_`.
+
+    Raises:
+        ConfigError: when it cannot be read or is not TOML.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError("{}: the configuration file cannot be read ({}).".format(path, error.strerror))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("{}: not a TOML file ({}).".format(path, error))
+    return {key.replace("-", "_"): value for key, value in data.items()}
+
+
+def to_toml(config: RunConfig) -> str:
+    """The configuration as TOML that `--config` reads back to the same."""
+    return tomli_w.dumps(to_json(config))
+
+
+def to_json(config: RunConfig) -> Dict[str, Any]:
+    """The configuration as plain values; "auto" where a field holds None."""
+    plain: Dict[str, Any] = {}
+    for name in FIELDS:
+        value = getattr(config, name)
+        plain[name] = AUTO if value is None else list(value) if isinstance(value, tuple) else value
+    return plain
+
+
+def option_name(field: str) -> str:
+    """The command line's spelling of a field."""
+    return "--" + field.replace("_", "-")
+
+
+def _parse_layer(layer: Mapping[str, Any], source: str) -> Dict[str, Any]:
+    return {name: _parse(name, value, source) for name, value in layer.items()}
+
+
+def _parse(name: str, value: Any, source: str) -> Any:
+    field = FIELDS.get(name)
+    if field is None:
+        raise ConfigError("{}: there is no option {!r}{}.".format(source, name, suggestion(name, FIELDS)))
+    try:
+        return field.metadata["parse"](value)
+    except ValueError as error:
+        raise ConfigError("{} {!r} ({}): {}.".format(option_name(name), value, source, error))
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """The hint `(did you mean 'x'?)` for a misspelt word; "" when nothing is close."""
+    close = difflib.get_close_matches(word, list(known), 1)
+    return " (did you mean {!r}?)".format(close[0]) if close else ""

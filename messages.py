@@ -1,0 +1,237 @@
+"""The messages between dispatcher, workers and loaders: typed records, msgpack on the wire, nothing else accepted.
+
+    dispatcher                    worker                         loader
+        |  <---- WorkerUp, WantBlock |  <---------- LoaderUp         |
+        |  Lease ------------------> |  Memory, Ticket ------------> |
+        |  <-- BlockDone, Heartbeat  |  <---- FrameReady/FrameFailed |
+        |  LoaderGone, Stop -------> |                               |
+
+Every socket is a ROUTER on the left and a DEALER on the right; the DEALER's identity is its process's name.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Tuple, Type, Union
+
+import msgpack
+
+from .errors import ProtocolError
+
+
+class Failure(NamedTuple):
+    """Why a listed image has no result.
+
+    Attributes:
+        index: position in the image list, from 0.
+        kind: one word for machines, such as "truncated".
+        reason: one sentence for people.
+    """
+
+    index: int
+    kind: str
+    reason: str
+
+
+class WorkerStats(NamedTuple):
+    """What a worker has done since it came up. Times in seconds.
+
+    Attributes:
+        images: results written.
+        failures: failure records.
+        detections: detections written.
+        busy: time in which at least one batch was being computed.
+        starved: time in which none was, though images were on their way: the engine waited for frames.
+        blocked: time in which the engine waited for the writer.
+        idle: time without any image to work on.
+        warm_up: from the engine's readiness to the start of its first batch.
+        writing: time the writer spent encoding and writing (beside the engine, not instead of it).
+        decoding: time its loaders spent reading, decoding and resizing, added up.
+        queued: decoded frames waiting now.
+        slots: frames the queue can hold.
+        loaders: loaders at work now.
+    """
+
+    images: int = 0
+    failures: int = 0
+    detections: int = 0
+    busy: float = 0.0
+    starved: float = 0.0
+    blocked: float = 0.0
+    idle: float = 0.0
+    warm_up: float = 0.0
+    writing: float = 0.0
+    decoding: float = 0.0
+    queued: int = 0
+    slots: int = 0
+    loaders: int = 0
+
+
+# --- worker to dispatcher
+
+
+class WorkerUp(NamedTuple):
+    """The engine is loaded; leases are welcome."""
+
+    pid: int
+    description: str
+    batch_size: int
+    boot_seconds: float
+
+
+class WorkerFailed(NamedTuple):
+    """The worker gives up; `boot` tells whether it ever came up. `reason` is the engine's or the system's own sentence."""
+
+    boot: bool
+    reason: str
+
+
+class WantBlock(NamedTuple):
+    """The worker can take this many more images now. Stays valid until a `Lease` answers it."""
+
+    images: int
+
+
+class BlockDone(NamedTuple):
+    """Each image of a leased block has its result in place, or failed, or is given back.
+
+    Attributes:
+        block: the lease.
+        failures: for each failed image its `index, kind, reason`.
+        missing: indices of images that were not begun or not finished, because the worker was told to stop.
+    """
+
+    block: int
+    failures: List[Any]
+    missing: List[Any]
+
+
+class Heartbeat(NamedTuple):
+    """A sign of life, once a second; `stats` are the values of `WorkerStats`, in order."""
+
+    stats: List[Any]
+
+
+class LoaderStuck(NamedTuple):
+    """A loader held one ticket beyond the deadline; it is to be killed, then reported with `LoaderGone`."""
+
+    loader: str
+
+
+class WorkerDone(NamedTuple):
+    """The last message of a worker that was told to stop; `stats` as in `Heartbeat`."""
+
+    stats: List[Any]
+
+
+# --- dispatcher to worker
+
+
+class Lease(NamedTuple):
+    """Images `start` to `start + count - 1` of the list are this worker's to do."""
+
+    block: int
+    start: int
+    count: int
+
+
+class LoaderGone(NamedTuple):
+    """That loader's process has ended (it is certain); its tickets may be handed out again."""
+
+    loader: str
+    how: str
+
+
+class Stop(NamedTuple):
+    """Finish what is being computed or written, then say `WorkerDone` and end."""
+
+
+# --- between worker and loader
+
+
+class LoaderUp(NamedTuple):
+    """A loader is there and wants tickets."""
+
+    pid: int
+
+
+class Memory(NamedTuple):
+    """Where the frames go: a file to map, divided into `slots` of `slot_bytes` each."""
+
+    path: str
+    slots: int
+    slot_bytes: int
+
+
+class Ticket(NamedTuple):
+    """One image asked of a loader, to be put into one slot."""
+
+    ticket: int
+    path: bytes
+    slot: int
+
+
+class FrameReady(NamedTuple):
+    """The slot of that ticket holds a frame: uint8 `[height, width, 3]` of an image of the given size, in pixels."""
+
+    ticket: int
+    height: int
+    width: int
+    image_height: int
+    image_width: int
+    seconds: float
+
+
+class FrameFailed(NamedTuple):
+    """The image of that ticket cannot be decoded."""
+
+    ticket: int
+    kind: str
+    reason: str
+    seconds: float
+
+
+Message = Union[
+    WorkerUp, WorkerFailed, WantBlock, BlockDone, Heartbeat, LoaderStuck, WorkerDone, Lease, LoaderGone, Stop, LoaderUp,
+    Memory, Ticket, FrameReady, FrameFailed,
+]  # fmt: skip
+
+_KINDS: Tuple[Type[Any], ...] = Message.__args__  # type: ignore[attr-defined]
+_BY_NAME: Dict[str, Type[Any]] = {kind.__name__: kind for kind in _KINDS}
+_PYTHON_TYPES = {
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "bytes": (bytes,),
+    "bool": (bool,),
+    "List[Any]": (list,),
+}
+
+
+def encode(message: Message) -> bytes:
+    """The message as it travels: a msgpack list of its kind and its fields."""
+    return msgpack.packb([type(message).__name__] + list(message), use_bin_type=True, unicode_errors="surrogateescape")  # type: ignore[no-any-return]
+
+
+def decode(data: bytes) -> Message:
+    """The message in `data`.
+
+    Raises:
+        ProtocolError: when it is of no known kind, or its fields are not the kind's.
+    """
+    try:
+        kind_name, *values = msgpack.unpackb(data, raw=False, unicode_errors="surrogateescape")
+        kind = _BY_NAME[kind_name]
+        annotations = kind.__annotations__
+        if len(values) != len(annotations):
+            raise ValueError("{} fields instead of {}".format(len(values), len(annotations)))
+        for (field, annotation), value in zip(annotations.items(), values):
+            if not isinstance(value, _PYTHON_TYPES[_annotation_name(annotation)]):
+                raise ValueError("{}.{} is {!r}".format(kind_name, field, value))
+    except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
+        raise ProtocolError("a message that is none of ours: {!r} ({!r})".format(bytes(data[:80]), error))
+    return kind(*values)  # type: ignore[no-any-return]
+
+
+def _annotation_name(annotation: Any) -> str:
+    # NamedTuple wraps text annotations in ForwardRef on some Python versions and leaves them as text on others.
+    return getattr(annotation, "__forward_arg__", annotation)  # type: ignore[no-any-return]

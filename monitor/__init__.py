@@ -1,0 +1,1 @@
+"""What the machine does: GPUs, and later the live view, report and metrics."""

@@ -1,0 +1,58 @@
+"""The GPUs of this machine, by NVIDIA's management library. Never touches CUDA, so the dispatcher may call it."""
+
+from __future__ import annotations
+
+from typing import Any, List, NamedTuple
+
+from ..errors import DeviceError
+
+
+class Gpu(NamedTuple):
+    """One GPU.
+
+    Attributes:
+        index: its number in PCI bus order, as `nvidia-smi` counts.
+        uuid: "GPU-...".
+        name: the product's name.
+        memory: bytes.
+    """
+
+    index: int
+    uuid: str
+    name: str
+    memory: int
+
+
+def list_gpus() -> List[Gpu]:
+    """The GPUs of this machine, in PCI bus order.
+
+    Raises:
+        DeviceError: when there is no NVIDIA driver, or it does not answer.
+    """
+    try:
+        import pynvml
+    except ImportError:
+        raise DeviceError(
+            "the Python binding of NVIDIA's management library is not installed (pip install nvidia-ml-py)"
+        )
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        raise DeviceError("no NVIDIA driver answers on this machine ({})".format(error))
+    try:
+        return [_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError as error:
+        raise DeviceError("the NVIDIA driver failed while listing the GPUs ({})".format(error))
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _gpu(pynvml: Any, index: int) -> Gpu:
+    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+    memory = pynvml.nvmlDeviceGetMemoryInfo(handle).total
+    return Gpu(index, _text(pynvml.nvmlDeviceGetUUID(handle)), _text(pynvml.nvmlDeviceGetName(handle)), int(memory))
+
+
+def _text(value: Any) -> str:
+    # Older bindings return bytes.
+    return value.decode() if isinstance(value, bytes) else str(value)
