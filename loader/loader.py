@@ -1,0 +1,74 @@
+"""One loader: takes tickets, reads, decodes and resizes their images into slots, and says so."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import Tuple
+
+import cv2
+import numpy as np
+
+from ..boot import LoaderOrders
+from ..geometry import target_size
+from ..messages import FrameFailed, FrameReady, LoaderUp, Memory, Message, Ticket
+from ..sockets import Caller
+from .decode import ImageError, decode, image_size, read_image_file
+from .memory import FrameMemory
+from .resize import resize
+
+log = logging.getLogger("loader")
+
+
+class Loader:
+    """A loader process's work.
+
+    Args:
+        orders: what the dispatcher wants.
+    """
+
+    def __init__(self, orders: LoaderOrders) -> None:
+        self._orders = orders
+        self._worker = Caller(orders.worker, orders.name)
+
+    def run(self) -> int:
+        """Works until it is ended by SIGTERM: a loader has nothing to lose. Returns only when its worker never answers."""
+        # The parallelism is that of the loaders; OpenCV's threads would only fight with them.
+        cv2.setNumThreads(0)
+        self._worker.send(LoaderUp(os.getpid()))
+        first = self._worker.receive(self._orders.patience)
+        if not isinstance(first, Memory):
+            log.error("the worker did not answer within %.0f s", self._orders.patience)
+            return 1
+        self._memory = FrameMemory.attach(*first)
+        while True:
+            message = self._worker.receive(1.0)
+            if isinstance(message, Ticket):
+                self._worker.send(self._load(message))
+            elif message is not None:
+                log.warning("the worker sent %r, which is not for a loader", message)
+
+    def _load(self, ticket: Ticket) -> Message:
+        started = time.monotonic()
+        slot = self._memory.slot(ticket.slot)
+        try:
+            height, width, image_height, image_width = self._fill(slot, ticket.path)
+        except ImageError as error:
+            return FrameFailed(ticket.ticket, error.kind, error.reason, time.monotonic() - started)
+        except MemoryError:
+            return FrameFailed(ticket.ticket, "too-large", "not enough memory to decode it", time.monotonic() - started)
+        return FrameReady(ticket.ticket, height, width, image_height, image_width, time.monotonic() - started)
+
+    def _fill(self, slot: np.ndarray, path: bytes) -> Tuple[int, int, int, int]:
+        """Puts an image's frame into a slot; returns the frame's height and width, and the image's."""
+        orders = self._orders
+        data = read_image_file(path)
+        size = image_size(data)
+        # An image of the right size is decoded where the engine will read it, and never copied.
+        in_place = size is not None and size == target_size(*size, orders.short_edge_size, orders.max_size)
+        image = decode(data, orders.max_pixels, slot if in_place else None)
+        image_height, image_width = image.shape[:2]
+        height, width = target_size(image_height, image_width, orders.short_edge_size, orders.max_size)
+        resize(image, height, width, slot[: height * width * 3].reshape(height, width, 3))
+        return height, width, image_height, image_width
