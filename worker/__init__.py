@@ -1,0 +1,1 @@
+"""One process a device: frames in, batches through the engine, results out."""

@@ -1,0 +1,179 @@
+"""The engine's threads: take a batch, compute it, hand it to the writer."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from ..errors import DivaInferError, EngineBootError, EngineError
+from ..loader.memory import FrameMemory
+from ..messages import Failure
+from .engines.base import Engine, EngineInfo
+from .queue import Compute, Frame
+from .timesplit import TimeSplit
+from .writer import Fatal, Outcome, Writer
+
+
+class Ready(NamedTuple):
+    """The engine is loaded."""
+
+    info: EngineInfo
+    seconds: float
+
+
+class BootFailed(NamedTuple):
+    """The engine cannot be loaded."""
+
+    reason: str
+
+
+class Computed(NamedTuple):
+    """A batch's frames are not needed any more."""
+
+    number: int
+
+
+class Dropped(NamedTuple):
+    """A batch was passed over, because the worker stops."""
+
+    number: int
+
+
+class Computing:
+    """Runs an engine in `streams` threads.
+
+    Args:
+        engine: not loaded yet.
+        memory: where the frames lie.
+        writer: takes the outcomes.
+        split: adds up the engine's time.
+        streams: batches in flight.
+        post: takes `Ready`, `BootFailed`, `Computed`, `Dropped` and `Fatal`; called from these threads.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        memory: FrameMemory,
+        writer: Writer,
+        split: TimeSplit,
+        streams: int,
+        post: Callable[[Any], None],
+    ) -> None:
+        self._engine = engine
+        self._info = EngineInfo("")
+        self._memory = memory
+        self._writer = writer
+        self._split = split
+        self._post = post
+        self._batches: "queue.SimpleQueue[Optional[Compute]]" = queue.SimpleQueue()
+        self._streams = streams
+        self._threads: List[threading.Thread] = []
+        self._stopping = False
+        self._since: List[Optional[float]] = [None] * streams
+        self._first_done = False
+
+    def start(self) -> None:
+        """Loads the engine and then computes; returns at once."""
+        self._start_thread(self._load_and_run, 0)
+
+    def put(self, batch: Compute) -> None:
+        """Hands over a batch."""
+        self._batches.put(batch)
+
+    def stop(self) -> None:
+        """From now on batches that were not begun are dropped."""
+        self._stopping = True
+
+    def close(self) -> None:
+        """Ends the threads after their present batch, then the engine."""
+        for _ in range(self._streams):
+            self._batches.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._engine.close()
+
+    def longest(self) -> Tuple[float, bool]:
+        """Seconds that the oldest batch has been computing, and whether any batch was ever finished."""
+        begun = [since for since in self._since if since is not None]
+        return (time.monotonic() - min(begun) if begun else 0.0), self._first_done
+
+    def _start_thread(self, target: Callable[[int], None], stream: int) -> None:
+        thread = threading.Thread(target=target, args=(stream,), name="engine-{}".format(stream), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _load_and_run(self, stream: int) -> None:
+        started = time.monotonic()
+        try:
+            self._info = self._engine.load()
+        except DivaInferError as error:
+            return self._post(BootFailed(str(error)))
+        except Exception as error:  # A plug-in may raise anything.
+            return self._post(BootFailed("the engine failed while loading: {!r}".format(error)))
+        self._split.restart()
+        self._post(Ready(self._info, time.monotonic() - started))
+        for other in range(1, self._streams):
+            self._start_thread(self._run, other)
+        self._run(stream)
+
+    def _run(self, stream: int) -> None:
+        try:
+            while True:
+                batch = self._batches.get()
+                if batch is None:
+                    return
+                if self._stopping:
+                    self._post(Dropped(batch.number))
+                    continue
+                self._since[stream] = time.monotonic()
+                with self._split.computing():
+                    outcomes = self._compute(batch.frames)
+                self._since[stream] = None
+                self._first_done = True
+                self._post(Computed(batch.number))
+                with self._split.waiting_for_writer():
+                    self._writer.put(batch.number, outcomes)
+        except Exception as error:  # Whatever it is, the dispatcher must hear of it.
+            self._post(Fatal("the engine's thread failed: {!r}".format(error)))
+
+    def _compute(self, frames: Tuple[Frame, ...]) -> List[Tuple[Frame, Outcome]]:
+        height, width = frames[0].height, frames[0].width
+        wanted = (self._info.frame_height or height, self._info.frame_width or width)
+        if wanted != (height, width):
+            reason = "the graph takes frames of {1} x {0} only, this image gives {3} x {2}".format(
+                *wanted, height, width
+            )
+            return [(frame, Failure(frame.index, "size", reason)) for frame in frames]
+        pixels = self._memory.batch([frame.slot for frame in frames], height, width)
+        return list(zip(frames, self._infer(pixels, frames)))
+
+    def _infer(self, pixels: np.ndarray, frames: Tuple[Frame, ...]) -> List[Outcome]:
+        """Computes a batch; when the engine fails on it, halves it until the frames at fault are alone."""
+        try:
+            found = self._engine.infer(pixels)
+            if len(found) != len(frames):
+                raise EngineError("the engine returned {} results for {} frames".format(len(found), len(frames)))
+            return list(found)
+        except Exception as error:  # A plug-in may raise anything; the run goes on without this image.
+            if len(frames) > 1:
+                half = len(frames) // 2
+                return self._infer(pixels[:half], frames[:half]) + self._infer(pixels[half:], frames[half:])
+            reason = str(error) if isinstance(error, EngineError) else "the engine raised {!r}".format(error)
+            return [Failure(frames[0].index, "engine", reason)]
+
+
+def check_fits(info: EngineInfo, batch_size: int) -> None:
+    """Checks that an engine takes the batches the queue makes.
+
+    Raises:
+        EngineBootError: when it is built for another batch size.
+    """
+    if info.batch_size is not None and info.batch_size != batch_size:
+        raise EngineBootError(
+            "the engine is built for batches of {}; give --batch-size {}".format(info.batch_size, info.batch_size)
+        )

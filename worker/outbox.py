@@ -1,0 +1,46 @@
+"""From the worker's threads to its loop: a queue that wakes a poll."""
+
+from __future__ import annotations
+
+import os
+import queue
+from typing import Any, Iterator
+
+
+class Outbox:
+    """Takes events from any thread; the loop polls `fileno()` and then takes them all."""
+
+    def __init__(self) -> None:
+        self._events: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
+
+    def fileno(self) -> int:
+        """Readable while events wait."""
+        return self._read
+
+    def put(self, event: Any) -> None:
+        """Adds an event."""
+        self._events.put(event)
+        try:
+            os.write(self._write, b"x")
+        except BlockingIOError:
+            pass  # The pipe is full of wake-ups already.
+
+    def take_all(self) -> Iterator[Any]:
+        """Yields the events there are, in order."""
+        try:
+            os.read(self._read, 65536)
+        except BlockingIOError:
+            pass
+        while True:
+            try:
+                yield self._events.get_nowait()
+            except queue.Empty:
+                return
+
+    def close(self) -> None:
+        """Closes the pipe."""
+        os.close(self._read)
+        os.close(self._write)

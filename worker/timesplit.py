@@ -1,0 +1,86 @@
+"""Where an engine's time goes: busy, starved, blocked, idle."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import Callable, Dict, Iterator, Optional
+
+WARM_UP, BUSY, BLOCKED, STARVED, IDLE = "warm_up", "busy", "blocked", "starved", "idle"
+
+
+class TimeSplit:
+    """Adds up seconds by what the engine does, over all its streams.
+
+    busy: at least one stream computes. blocked: none computes, at least one waits for the writer. starved: neither, though
+    images are on their way. idle: neither, and there is no image. warm_up: the time before the first batch.
+
+    Args:
+        clock: seconds; it is handed in so that tests need not wait.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._computing = 0
+        self._waiting = 0
+        self._has_work = False
+        self._warm = False
+        self._since = clock()
+        self._seconds: Dict[str, float] = dict.fromkeys((WARM_UP, BUSY, BLOCKED, STARVED, IDLE), 0.0)
+
+    def restart(self) -> None:
+        """Forgets everything; the engine has just become ready."""
+        with self._lock:
+            self._since = self._clock()
+            self._seconds = dict.fromkeys(self._seconds, 0.0)
+
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """A stream computes a batch inside this."""
+        self._change(computing=1)
+        try:
+            yield
+        finally:
+            self._change(computing=-1)
+
+    @contextlib.contextmanager
+    def waiting_for_writer(self) -> Iterator[None]:
+        """A stream waits inside this until the writer takes its batch."""
+        self._change(waiting=1)
+        try:
+            yield
+        finally:
+            self._change(waiting=-1)
+
+    def set_has_work(self, has_work: bool) -> None:
+        """Whether any image is between lease and result."""
+        if has_work != self._has_work:
+            self._change(has_work=has_work)
+
+    def seconds(self) -> Dict[str, float]:
+        """The sums so far, seconds, by state."""
+        self._change()
+        with self._lock:
+            return dict(self._seconds)
+
+    def _change(self, computing: int = 0, waiting: int = 0, has_work: Optional[bool] = None) -> None:
+        with self._lock:
+            now = self._clock()
+            self._seconds[self._state()] += now - self._since
+            self._since = now
+            self._computing += computing
+            self._waiting += waiting
+            self._warm = self._warm or self._computing > 0
+            if has_work is not None:
+                self._has_work = has_work
+
+    def _state(self) -> str:
+        if self._computing:
+            return BUSY
+        if not self._warm:
+            return WARM_UP
+        if self._waiting:
+            return BLOCKED
+        return STARVED if self._has_work else IDLE

@@ -1,0 +1,238 @@
+"""One worker: the loop between dispatcher, loaders, engine and writer. What to do is decided in `queue.py`; this does it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import Iterable
+
+import zmq
+
+from .. import messages
+from ..boot import WorkerOrders
+from ..card import parse_card
+from ..errors import DivaInferError, EngineBootError
+from ..geometry import frame_bytes
+from ..imagelist import ImageList
+from ..loader.memory import FrameMemory, slot_count
+from ..messages import WorkerStats
+from ..naming import Naming
+from ..runfolder import RunFolder
+from ..sockets import Caller, Listener
+from .computing import BootFailed, Computed, Computing, Dropped, Ready, check_fits
+from .engines import engine_class, parse_engine
+from .engines.base import EngineSpec
+from .outbox import Outbox
+from .queue import Ask, Command, Compute, Done, FrameQueue, Stuck, Want
+from .results import ResultFormat
+from .timesplit import TimeSplit
+from .writer import Fatal, Writer, Written
+
+log = logging.getLogger("worker")
+
+_HEARTBEAT_SECONDS = 1.0
+_LAST_WORDS_MS = 2000
+#: Slots begin at multiples of this where they can, so that TensorFlow takes a frame as it lies instead of copying it.
+_ALIGNMENT = 64
+
+
+class Worker:
+    """A worker process's work.
+
+    Args:
+        orders: what the dispatcher wants.
+    """
+
+    def __init__(self, orders: WorkerOrders) -> None:
+        self._orders = orders
+        self._dispatcher = Caller(orders.dispatcher, orders.name)
+        self._loaders = Listener(orders.address)
+        self._outbox = Outbox()
+        self._split = TimeSplit()
+        self._images = ImageList(orders.list, orders.index)
+        self._decoding = 0.0
+        self._stopping = False
+        self._engine_ready = False
+        self._over = False
+        self._beat_at = 0.0
+
+    def run(self) -> int:
+        """Works until told to stop. Returns the process's exit status."""
+        try:
+            self._build()
+        except DivaInferError as error:
+            self._fail(str(error), boot=True)
+            return 1
+        self._computing.start()
+        self._writer.start()
+        self._do(self._queue.start())
+        poller = zmq.Poller()
+        for source in (self._dispatcher.socket, self._loaders.socket, self._outbox):
+            poller.register(source, zmq.POLLIN)
+        try:
+            while not self._over:
+                poller.poll(int(_HEARTBEAT_SECONDS * 1000))
+                self._hear_engine()
+                self._hear_loaders()
+                self._hear_dispatcher()
+                self._keep_time()
+        except DivaInferError as error:
+            self._fail(str(error), boot=not self._engine_ready)
+            return 1
+        self._computing.close()
+        self._writer.close()
+        self._say_goodbye(messages.WorkerDone(list(self._stats())))
+        return 0
+
+    def _build(self) -> None:
+        orders = self._orders
+        name, options = parse_engine(orders.engine)
+        spec = EngineSpec(
+            orders.model, parse_card(orders.card, orders.model), orders.device, orders.on_gpu, orders.batch_size,
+            orders.threads, options,
+        )  # fmt: skip
+        engine = engine_class(name)(spec)
+        slot_bytes = frame_bytes(orders.short_edge_size, orders.max_size)
+        if orders.batch_size == 1:
+            slot_bytes += -slot_bytes % _ALIGNMENT
+        slots = slot_count(orders.queue_mem, slot_bytes, orders.batch_size, orders.streams, orders.loaders)
+        log.info("queue of %d frames of at most %.1f MB", slots, slot_bytes / 1e6)
+        self._memory = FrameMemory.create(slots, slot_bytes)
+        self._queue = FrameQueue(slots, orders.batch_size, orders.hang_timeout)
+        keep = None if orders.keep is None else frozenset(orders.keep)
+        self._writer = Writer(
+            orders.name,
+            RunFolder(orders.out),
+            self._images,
+            Naming(orders.naming[0], os.fsencode(orders.naming[1])),
+            ResultFormat(tuple(orders.classes), orders.style, orders.score_threshold, keep),
+            self._outbox.put,
+        )
+        self._computing = Computing(engine, self._memory, self._writer, self._split, orders.streams, self._outbox.put)
+
+    # --- who speaks to us
+
+    def _hear_engine(self) -> None:
+        for event in self._outbox.take_all():
+            now = time.monotonic()
+            if isinstance(event, Computed):
+                self._do(self._queue.computed(event.number, now))
+            elif isinstance(event, Written):
+                self._do(self._queue.written(event.number, event.failures, now))
+            elif isinstance(event, Dropped):
+                self._queue.dropped(event.number)
+            elif isinstance(event, Ready):
+                self._engine_up(event)
+            elif isinstance(event, BootFailed):
+                raise EngineBootError(event.reason)
+            elif isinstance(event, Fatal):
+                raise DivaInferError(event.reason)
+
+    def _engine_up(self, ready: Ready) -> None:
+        check_fits(ready.info, self._orders.batch_size)
+        self._engine_ready = True
+        log.info("engine up after %.1f s: %s", ready.seconds, ready.info.description)
+        self._dispatcher.send(
+            messages.WorkerUp(os.getpid(), ready.info.description, self._orders.batch_size, ready.seconds)
+        )
+
+    def _hear_loaders(self) -> None:
+        while True:
+            heard = self._loaders.receive()
+            if heard is None:
+                return
+            loader, message = heard
+            now = time.monotonic()
+            if isinstance(message, messages.FrameReady):
+                self._decoding += message.seconds
+                self._do(self._queue.frame_ready(loader, *message[:5], now=now))
+            elif isinstance(message, messages.FrameFailed):
+                self._decoding += message.seconds
+                self._do(self._queue.frame_failed(loader, message.ticket, message.kind, message.reason, now))
+            elif isinstance(message, messages.LoaderUp):
+                memory = self._memory
+                self._loaders.send(loader, messages.Memory(memory.path, memory.slots, memory.slot_bytes))
+                self._do(self._queue.loader_up(loader, now))
+            else:
+                log.warning("a loader sent %r, which is not for a worker", message)
+
+    def _hear_dispatcher(self) -> None:
+        while True:
+            message = self._dispatcher.receive()
+            if message is None:
+                return
+            now = time.monotonic()
+            if isinstance(message, messages.Lease):
+                self._do(self._queue.lease(message.block, message.start, message.count, now))
+            elif isinstance(message, messages.LoaderGone):
+                self._do(self._queue.loader_gone(message.loader, message.how, now))
+            elif isinstance(message, messages.Stop):
+                self._stopping = True
+                self._queue.drain()
+                self._computing.stop()
+            else:
+                log.warning("the dispatcher sent %r, which is not for a worker", message)
+
+    # --- what we say and do
+
+    def _do(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            if isinstance(command, Ask):
+                ticket = messages.Ticket(command.ticket, self._images[command.index], command.slot)
+                self._loaders.send(command.loader, ticket)
+            elif isinstance(command, Compute):
+                self._computing.put(command)
+            elif isinstance(command, Want):
+                self._dispatcher.send(messages.WantBlock(command.images))
+            elif isinstance(command, Done):
+                failures = [list(failure) for failure in command.failures]
+                self._dispatcher.send(messages.BlockDone(command.block, failures, command.missing))
+            elif isinstance(command, Stuck):
+                self._dispatcher.send(messages.LoaderStuck(command.loader))
+        self._split.set_has_work(self._queue.has_work)
+
+    def _keep_time(self) -> None:
+        now = time.monotonic()
+        if now >= self._beat_at:
+            self._beat_at = now + _HEARTBEAT_SECONDS
+            self._do(self._queue.tick(now))
+            self._dispatcher.send(messages.Heartbeat(list(self._stats())))
+            self._check_engine()
+        if self._stopping and self._queue.at_rest:
+            self._do(self._queue.give_back())
+            self._over = True
+
+    def _check_engine(self) -> None:
+        seconds, any_done = self._computing.longest()
+        # A first batch may compile kernels for minutes.
+        limit = self._orders.hang_timeout if any_done else max(self._orders.boot_timeout, self._orders.hang_timeout)
+        if seconds > limit:
+            raise DivaInferError("the engine has been working on one batch for {:.0f} s".format(seconds))
+
+    def _stats(self) -> WorkerStats:
+        seconds = self._split.seconds()
+        return WorkerStats(
+            images=self._writer.images,
+            failures=self._queue.failed,
+            detections=self._writer.detections,
+            busy=seconds["busy"],
+            starved=seconds["starved"],
+            blocked=seconds["blocked"],
+            idle=seconds["idle"],
+            warm_up=seconds["warm_up"],
+            writing=self._writer.seconds,
+            decoding=self._decoding,
+            queued=self._queue.waiting,
+            slots=self._queue.slots,
+            loaders=self._queue.loaders,
+        )
+
+    def _fail(self, reason: str, boot: bool) -> None:
+        log.error("%s", reason)
+        self._say_goodbye(messages.WorkerFailed(boot, reason))
+
+    def _say_goodbye(self, message: messages.Message) -> None:
+        self._dispatcher.send(message)
+        # Waits until the message is out; without this it would end with the process.
+        zmq.Context.instance().destroy(linger=_LAST_WORDS_MS)

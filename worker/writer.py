@@ -1,0 +1,144 @@
+"""The writer thread: results to files, beside the engine, so that the engine never waits for a disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import threading
+import time
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+
+from ..detections import Detections
+from ..errors import EngineError
+from ..imagelist import ImageList
+from ..messages import Failure
+from ..naming import Naming
+from ..runfolder import RunFolder
+from .queue import Frame
+from .results import ResultFormat
+
+#: Batches that may wait here; with more, the engine counts as blocked.
+_WAITING = 4
+#: What a folder or a disk as a whole is to blame for; any other error is one image's own.
+_FATAL = frozenset(
+    (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EIO,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ESTALE,
+        errno.EMFILE,
+        errno.ENFILE,
+    )
+)
+
+Outcome = Union[Detections, Failure]
+
+
+class Written(NamedTuple):
+    """A batch is on disk, but for its `failures`."""
+
+    number: int
+    failures: List[Failure]
+
+
+class Fatal(NamedTuple):
+    """The worker cannot go on."""
+
+    reason: str
+
+
+class Writer:
+    """Writes results.
+
+    Args:
+        name: the worker's name, the name of the file being written.
+        folder: the run folder.
+        images: the image list.
+        naming: how results are named.
+        result_format: how detections become text.
+        post: takes `Written` and `Fatal`; called from this thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: RunFolder,
+        images: ImageList,
+        naming: Naming,
+        result_format: ResultFormat,
+        post: Callable[[Any], None],
+    ) -> None:
+        self._part = os.fsencode(os.path.join(folder.parts, name))
+        self._out = os.fsencode(folder.out)
+        self._images = images
+        self._naming = naming
+        self._format = result_format
+        self._post = post
+        self._batches: "queue.Queue[Optional[Tuple[int, Sequence[Tuple[Frame, Outcome]]]]]" = queue.Queue(_WAITING)
+        self._folders: Set[bytes] = set()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self.images = 0
+        self.detections = 0
+        self.seconds = 0.0
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def put(self, number: int, outcomes: Sequence[Tuple[Frame, Outcome]]) -> None:
+        """Hands over a batch; waits while too many are waiting."""
+        self._batches.put((number, outcomes))
+
+    def close(self) -> None:
+        """Ends the thread after what was handed over."""
+        self._batches.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                batch = self._batches.get()
+                if batch is None:
+                    return
+                started = time.monotonic()
+                number, outcomes = batch
+                failures = [failure for failure in (self._settle(*pair) for pair in outcomes) if failure]
+                self.seconds += time.monotonic() - started
+                self._post(Written(number, failures))
+        except OSError as error:
+            self._post(Fatal("results cannot be written to {} ({})".format(os.fsdecode(self._out), error.strerror)))
+        except Exception as error:  # Whatever it is, the dispatcher must hear of it.
+            self._post(Fatal("the writer failed: {!r}".format(error)))
+
+    def _settle(self, frame: Frame, outcome: Outcome) -> Optional[Failure]:
+        """Writes one image's result; returns why not, if that is the image's own fault."""
+        if isinstance(outcome, Failure):
+            return outcome
+        try:
+            content, found = self._format.encode(
+                outcome, (frame.image_height, frame.image_width), (frame.height, frame.width)
+            )
+            self._write(self._naming.result_name(self._images[frame.index]), content)
+        except EngineError as error:
+            return Failure(frame.index, "engine", str(error))
+        except OSError as error:
+            if error.errno in _FATAL:
+                raise
+            return Failure(frame.index, "write", "its result cannot be written: {}".format(error.strerror))
+        self.images += 1
+        self.detections += found
+        return None
+
+    def _write(self, name: bytes, content: bytes) -> None:
+        path = os.path.join(self._out, name)
+        folder = os.path.dirname(path)
+        if folder not in self._folders:
+            os.makedirs(folder, exist_ok=True)
+            self._folders.add(folder)
+        with open(self._part, "wb") as file:
+            file.write(content)
+        os.replace(self._part, path)
