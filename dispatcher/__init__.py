@@ -1,0 +1,1 @@
+"""The dispatcher: image list, leases, ledger, crews, the run itself."""

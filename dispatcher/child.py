@@ -1,0 +1,108 @@
+"""A child process: started with its orders on standard input, logging into the run folder, ended for certain."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any, Mapping, Optional
+
+from ..boot import orders_json
+
+_TAIL_BYTES = 4000
+_TAIL_LINES = 5
+#: Exceptions and libraries' last words are worth a line; their warnings are not.
+_NOISE = ("Warning", "np_resource", "_np_q", "cuda_gpu_executor", "cpu_feature_guard", "oneDNN")
+
+
+class Child:
+    """A process of ours.
+
+    Args:
+        module: what `python -m` runs.
+        orders: a dataclass of `boot.py`, with a `name`.
+        environment: variables on top of our own.
+        log: path of its log file, appended to.
+        folder: its working folder; one without Python files, since `python -m` looks for modules there first.
+    """
+
+    def __init__(self, module: str, orders: Any, environment: Mapping[str, str], log: str, folder: str) -> None:
+        self.name: str = orders.name
+        self.started = time.monotonic()
+        self._log = log
+        with open(log, "ab") as output:
+            self._log_start = output.tell()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=dict(os.environ, **environment),
+                # Its own session keeps the terminal's Ctrl-C away even before it can ignore it.
+                start_new_session=True,
+            )
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(orders_json(orders))
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass  # It has ended already; `exit_status` will tell.
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def exit_status(self) -> Optional[int]:
+        """None while it runs; else its status, negative for a signal."""
+        return self._process.poll()
+
+    def end(self, patience: float) -> None:
+        """Asks it to end, waits, then kills it. Returns when it is gone."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(patience)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def kill(self) -> None:
+        """Kills it and waits until it is gone."""
+        self._process.kill()
+        self._process.wait()
+
+    def wait(self, patience: float) -> bool:
+        """Waits for its end; returns whether it came."""
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def how_it_ended(self) -> str:
+        """Its end in words: signal or status, and the last lines of its log."""
+        status = self._process.poll()
+        if status is None:
+            return "it is running"
+        if status < 0:
+            try:
+                how = "killed by {}".format(signal.Signals(-status).name)
+            except ValueError:
+                how = "killed by signal {}".format(-status)
+            if -status == signal.SIGKILL:
+                how += " (out of memory?)"
+        else:
+            how = "ended with status {}".format(status)
+        tail = self._tail()
+        return "{}; its log {} ends: {}".format(how, self._log, tail) if tail else "{}; see {}".format(how, self._log)
+
+    def _tail(self) -> str:
+        with open(self._log, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(self._log_start, size - _TAIL_BYTES))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+        telling = [line.strip() for line in lines if line.strip() and not any(word in line for word in _NOISE)]
+        return " | ".join(telling[-_TAIL_LINES:])

@@ -1,0 +1,241 @@
+"""A crew: one worker and its loaders, for one device. Starts them, watches them, replaces them, ends them."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+from ..messages import WorkerStats
+from .budget import RestartBudget
+from .child import Child
+from .devices import Device
+
+log = logging.getLogger("dispatcher")
+
+BOOTING, UP, ENDING, PAUSED, CLOSED = "booting", "up", "ending", "paused", "closed"
+_WORKER_RESTARTS, _WORKER_PAUSE = 3, 1.0
+#: Two for each of ten images in a row that take loaders down; more in a row is the loader's fault, not the images'.
+_LOADER_RESTARTS, _LOADER_PAUSE = 20, 0.0
+_serial = itertools.count()
+
+
+class Lost(NamedTuple):
+    """A worker is gone; its leases are to be taken back."""
+
+    worker: str
+    how: str
+
+
+class LoaderLost(NamedTuple):
+    """A loader of that worker is gone; the worker is to be told."""
+
+    worker: str
+    loader: str
+    how: str
+
+
+class Deadlines(NamedTuple):
+    """Seconds a worker may take to come up, and may be silent afterwards."""
+
+    boot: float
+    silence: float
+
+
+class Crew:
+    """One device's processes.
+
+    Args:
+        seat: the device's place in `--gpus`, from 0.
+        device: the device.
+        loaders: how many loaders it has.
+        start_worker: starts a worker of a given name for its loaders' address.
+        start_loader: starts a loader of a given name for a worker's address.
+        new_address: makes an address.
+        deadlines: when to lose patience.
+    """
+
+    def __init__(
+        self,
+        seat: int,
+        device: Device,
+        loaders: int,
+        start_worker: Callable[["Crew", str, str], Child],
+        start_loader: Callable[["Crew", str, str], Child],
+        new_address: Callable[[], str],
+        deadlines: Deadlines,
+    ) -> None:
+        self.seat = seat
+        self.device = device
+        self.state = CLOSED
+        self.description = ""
+        self.reason = ""
+        self.ever_up = False
+        self._count = loaders
+        self._start_worker = start_worker
+        self._start_loader = start_loader
+        self._new_address = new_address
+        self._deadlines = deadlines
+        self._worker: Optional[Child] = None
+        self._address = ""
+        self._loaders: Dict[str, Child] = {}
+        self._budget = RestartBudget(_WORKER_RESTARTS, _WORKER_PAUSE)
+        self._loader_budget = RestartBudget(_LOADER_RESTARTS, _LOADER_PAUSE)
+        self._exit_seen = False
+        self._heard = 0.0
+        self._again_at = 0.0
+        self._earlier = WorkerStats()
+        self._current = WorkerStats()
+        self.restarts = 0
+
+    @property
+    def worker(self) -> str:
+        """The present worker's name; "" when there is none."""
+        return self._worker.name if self._worker else ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it works, or will."""
+        return self.state in (BOOTING, UP, PAUSED)
+
+    @property
+    def stats(self) -> WorkerStats:
+        """Sums over all workers this seat has had; of the present one for what is not a sum."""
+        sums = [a + b for a, b in zip(self._earlier, self._current)]
+        return WorkerStats(*sums)._replace(
+            queued=self._current.queued, slots=self._current.slots, loaders=self._current.loaders
+        )
+
+    # --- what is told
+
+    def start(self, now: float) -> None:
+        """Starts worker and loaders together, so that the first frames are ready when the engine is."""
+        self._address = self._new_address()
+        name = "worker-{}".format(self.seat) + (".{}".format(self.restarts) if self.restarts else "")
+        self._worker = self._start_worker(self, name, self._address)
+        self.state = BOOTING
+        self._exit_seen = False
+        self._heard = now
+        for _ in range(self._count):
+            self._add_loader()
+
+    def heard(self, now: float, stats: Optional[List[Any]] = None) -> None:
+        """The worker has said something."""
+        self._heard = now
+        if stats is not None:
+            news = WorkerStats(*stats)
+            if news.images > self._current.images:
+                self._budget.progress()
+                self._loader_budget.progress()
+            self._current = news
+
+    def up(self, description: str) -> None:
+        """The engine is ready."""
+        self.state = UP
+        self.ever_up = True
+        self.description = description
+
+    def failed(self, reason: str) -> None:
+        """The worker has said why it gives up."""
+        self.reason = reason
+
+    def kill_loader(self, loader: str, why: str) -> List[LoaderLost]:
+        """Replaces a loader that is stuck."""
+        child = self._loaders.get(loader)
+        if child is None:
+            return []
+        child.kill()
+        return self._loader_over(loader, why)
+
+    # --- what is seen
+
+    def look(self, now: float) -> List[Any]:
+        """Looks after the processes. Returns `Lost` and `LoaderLost`."""
+        if self.state == PAUSED and now >= self._again_at:
+            self.restarts += 1
+            self.start(now)
+        if self._worker is None:
+            return []
+        if self._worker.exit_status() is not None:
+            if self._exit_seen:
+                return self._worker_over(self._worker.how_it_ended(), now)
+            # Its last words may still be on their way to us: they are heard before the next look.
+            self._exit_seen = True
+            return []
+        if self.state == BOOTING and now - self._worker.started > self._deadlines.boot:
+            return self._kill_worker(
+                "it did not come up within {:.0f} s (--boot-timeout)".format(self._deadlines.boot), now
+            )
+        if self.state == UP and now - self._heard > self._deadlines.silence:
+            return self._kill_worker(
+                "it gave no sign of life for {:.0f} s (--hang-timeout)".format(self._deadlines.silence), now
+            )
+        lost: List[Any] = []
+        for loader, child in list(self._loaders.items()):
+            if child.exit_status() is not None:
+                lost += self._loader_over(loader, child.how_it_ended())
+                if not self._loaders and self.state != ENDING:
+                    return lost + self._kill_worker(self.reason or "it has no loader left", now)
+        return lost
+
+    def _kill_worker(self, why: str, now: float) -> List[Any]:
+        assert self._worker is not None
+        self._worker.kill()
+        return self._worker_over(why, now)
+
+    def _worker_over(self, how: str, now: float) -> List[Any]:
+        assert self._worker is not None
+        name, self._worker = self._worker.name, None
+        self._end_loaders()
+        was, self.state = self.state, CLOSED
+        self._earlier, self._current = self.stats._replace(queued=0, slots=0, loaders=0), WorkerStats()
+        self.reason = self.reason or how
+        if was != ENDING:
+            # One that never came up fails the same way again; one that worked may do so again.
+            pause = self._budget.spend() if was == UP else None
+            log.warning(
+                "%s (%s) is lost: %s%s",
+                name,
+                self.device.label,
+                self.reason,
+                "" if pause is None else "; it starts again in {:.0f} s".format(pause),
+            )
+            if pause is not None:
+                self.state, self._again_at, self.reason = PAUSED, now + pause, ""
+        return [Lost(name, self.reason)]
+
+    def _add_loader(self) -> None:
+        name = "loader-{}.{}".format(self.seat, next(_serial))
+        self._loaders[name] = self._start_loader(self, name, self._address)
+
+    def _loader_over(self, loader: str, how: str) -> List[LoaderLost]:
+        del self._loaders[loader]
+        if self.state == ENDING:
+            return []
+        log.warning("%s is lost: %s", loader, how)
+        if self._loader_budget.spend() is not None:
+            self._add_loader()
+        elif not self._loaders:
+            self.reason = "its loaders end one after the other, the last one: {}".format(how)
+        return [LoaderLost(self.worker, loader, how)]
+
+    def _end_loaders(self) -> None:
+        # They hold nothing that could be lost.
+        for child in self._loaders.values():
+            child.kill()
+        self._loaders.clear()
+
+    # --- the end
+
+    def ending(self) -> None:
+        """The worker has been told to stop."""
+        self.state = ENDING
+
+    def close(self, patience: float) -> None:
+        """Waits for the worker's end, then makes sure of it. Returns when no process is left."""
+        if self._worker is not None:
+            if not self._worker.wait(patience if self.state == ENDING else 0.0):
+                self._worker.kill()
+            self._worker = None
+        self._end_loaders()
+        self.state = CLOSED

@@ -1,0 +1,164 @@
+"""The plan: a configuration checked against this machine and this model, before any process starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any, Dict, List, Optional, Tuple
+
+from .. import __version__
+from ..card import Card, read_card
+from ..classes import class_list
+from ..config import RunConfig, suggestion
+from ..engines import TENSORFLOW, check_engine, parse_engine
+from ..errors import ConfigError
+from ..geometry import frame_bytes
+from ..graphdef import file_digest
+from ..machine import available_memory, available_shared_memory, usable_cores
+from ..model_spec import DEFAULT_MAX_SIZE, DEFAULT_SHORT_EDGE_SIZE, resolve_model
+from .devices import Device, parse_devices
+
+#: More loaders than this help nobody unless asked for: each decodes about 80 frames of 1080p a second.
+_MOST_LOADERS = 8
+_MOST_QUEUE_BYTES = 1 << 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What will run.
+
+    Attributes:
+        config: as asked for.
+        model: path of the model file; "" for an engine that needs none.
+        digest: the model file's "sha256:..."; "" without one.
+        card: the model's card, complete.
+        devices: one a worker.
+        short_edge_size: pixels.
+        max_size: pixels.
+        batch_size: frames a step.
+        loaders: for each worker.
+        queue_mem: bytes for each worker.
+        threads: CPU threads of each engine; 0 for its own choice.
+        keep: class ids that are kept; None for all.
+        notes: sentences the operator should read.
+    """
+
+    config: RunConfig
+    model: str
+    digest: str
+    card: Card
+    devices: Tuple[Device, ...]
+    short_edge_size: int
+    max_size: int
+    batch_size: int
+    loaders: int
+    queue_mem: int
+    threads: int
+    keep: Optional[Tuple[int, ...]]
+    notes: Tuple[str, ...]
+
+    def fingerprint(self, list_digest: str, naming: Tuple[str, str]) -> Dict[str, Any]:
+        """What decides the results' content and names: a run may only be resumed with the same."""
+        card = self.card
+        return {
+            "version": int(__version__.split(".")[0]),
+            "engine": self.config.engine,
+            "model": self.digest,
+            "tensors": dict(card.outputs, image=card.image),
+            "colour_order": card.colour_order,
+            "classes": list(card.classes),
+            "images": list_digest,
+            "naming": list(naming),
+            "short_edge_size": self.short_edge_size,
+            "max_size": self.max_size,
+            "max_pixels": self.config.max_pixels,
+            "score_threshold": self.config.score_threshold,
+            "keep": None if self.keep is None else list(self.keep),
+            "result_style": self.config.result_style,
+        }
+
+
+def make_plan(config: RunConfig) -> Plan:
+    """Checks model, sizes, classes and devices.
+
+    Raises:
+        UsageError: one of its kinds, one sentence, for whatever cannot work.
+    """
+    model, digest, card, notes = _model(config)
+    devices = tuple(parse_devices(config.gpus))
+    short_edge_size = config.short_edge_size or card.short_edge_size or DEFAULT_SHORT_EDGE_SIZE
+    max_size = config.max_size or card.max_size or DEFAULT_MAX_SIZE
+    if max_size < short_edge_size:
+        raise ConfigError(
+            "--max-size {} is below --short-edge-size {}; the long edge can only be the larger one.".format(
+                max_size, short_edge_size
+            )
+        )
+    batch_size = card.batch_size or config.batch_size
+    if config.batch_size not in (1, batch_size):
+        notes.append(
+            "--batch-size {}: the graph is built for batches of {}, which is used.".format(
+                config.batch_size, batch_size
+            )
+        )
+    cores = usable_cores()
+    cpu_workers = sum(not device.on_gpu for device in devices)
+    return Plan(
+        config=config,
+        model=model,
+        digest=digest,
+        card=card,
+        devices=devices,
+        short_edge_size=short_edge_size,
+        max_size=max_size,
+        batch_size=batch_size,
+        loaders=config.loaders or max(1, min(_MOST_LOADERS, cores // len(devices))),
+        queue_mem=config.queue_mem
+        or _default_queue_mem(len(devices), frame_bytes(short_edge_size, max_size) * batch_size),
+        threads=config.threads or (max(1, cores // cpu_workers) if cpu_workers else 0),
+        keep=_keep(config.classes, card),
+        notes=tuple(notes),
+    )
+
+
+def _model(config: RunConfig) -> Tuple[str, str, Card, List[str]]:
+    """Path, digest and card of the model, and notes on it."""
+    engine = parse_engine(config.engine)[0]
+    check_engine(engine)
+    if engine == TENSORFLOW:
+        if not config.model:
+            raise ConfigError("--model is missing: give a frozen graph (.pb), or 'demo' for the built-in detector.")
+        spec = resolve_model(config.model, config.class_list)
+        return os.path.abspath(spec.path), spec.digest, spec.card, spec.notes
+    # What other engines take for a model, and whether they need one, is theirs to know.
+    card = read_card(config.model) if config.model else Card()
+    if config.class_list:
+        card = dataclasses.replace(card, classes=class_list(config.class_list))
+    if not config.model:
+        return "", "", card, []
+    return os.path.abspath(config.model), file_digest(config.model), card, []
+
+
+def _default_queue_mem(workers: int, batch_bytes: int) -> int:
+    share = min(available_shared_memory() // 2, available_memory() // 4) // workers
+    # On a small machine a queue of three batches is still better than none; whether it fits shows when it is made.
+    return max(min(_MOST_QUEUE_BYTES, share), 3 * batch_bytes)
+
+
+def _keep(wanted: Tuple[str, ...], card: Card) -> Optional[Tuple[int, ...]]:
+    if not wanted:
+        return None
+    ids: List[int] = []
+    for word in wanted:
+        if word in card.classes:
+            ids.append(card.classes.index(word))
+        elif word.isdigit() and (not card.classes or 0 < int(word) < len(card.classes)):
+            ids.append(int(word))
+        else:
+            known = ", ".join(card.classes[1:]) or "unknown, so give ids, or names with --class-list"
+            raise ConfigError(
+                "--classes: the model has no class {!r}{}; its classes are {}.".format(
+                    word, suggestion(word, card.classes), known
+                )
+            )
+    return tuple(sorted(set(ids)))

@@ -1,0 +1,194 @@
+"""The run itself: the dispatcher's loop between crews, scheduler, ledger and the operator."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Callable, Iterable, List, Optional, Tuple
+
+from .. import messages
+from ..errors import EngineBootError, RunFailed
+from ..messages import Failure
+from ..sockets import Listener
+from .crew import ENDING, UP, Crew, LoaderLost, Lost
+from .failurelog import FailureLog
+from .interrupts import Interrupts
+from .ledger import Ledger
+from .scheduler import Block, Scheduler
+
+log = logging.getLogger("dispatcher")
+
+_TURN_MS = 200
+_COMMIT_SECONDS = 1.0
+#: After it was told to stop, a worker may take this long for the batch it computes; then it is killed.
+_DRAIN_SECONDS = 60.0
+_GOODBYE_SECONDS = 10.0
+
+
+class Pool:
+    """Runs crews until every image is done.
+
+    Args:
+        listener: the dispatcher's socket.
+        crews: not started yet.
+        scheduler: what is to be done.
+        ledger: where it is recorded.
+        failure_log: where failures are shown.
+        interrupts: whether the operator wants to stop.
+        show: called about five times a second, and once at the end.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        crews: List[Crew],
+        scheduler: Scheduler,
+        ledger: Ledger,
+        failure_log: FailureLog,
+        interrupts: Interrupts,
+        show: Callable[["Pool"], None],
+    ) -> None:
+        self.crews = crews
+        self.done = 0
+        self.failures = 0
+        self._listener = listener
+        self._scheduler = scheduler
+        self._total = scheduler.unleased
+        self._ledger = ledger
+        self._failure_log = failure_log
+        self._interrupts = interrupts
+        self._show = show
+        self._commit_at = 0.0
+        self._new_failures: List[Failure] = []
+
+    def run(self) -> bool:
+        """Runs to the end.
+
+        Returns:
+            Whether everything is done; False when the operator stopped it.
+
+        Raises:
+            EngineBootError: when no engine came up.
+            RunFailed: when no worker is left, or the ledger cannot be written.
+        """
+        try:
+            for crew in self.crews:
+                crew.start(time.monotonic())
+            while not self._scheduler.finished and not self._interrupts.count:
+                self._turn()
+                self._check_alive()
+            self._drain()
+            return self.done == self._total
+        finally:
+            for crew in self.crews:
+                crew.close(0.0)
+            self._commit()
+            self._show(self)
+
+    def _turn(self) -> None:
+        self._listener.socket.poll(_TURN_MS)
+        now = time.monotonic()
+        self._hear(now)
+        for crew in self.crews:
+            for event in crew.look(now):
+                if isinstance(event, Lost):
+                    self._send(self._scheduler.lost(event.worker))
+                elif isinstance(event, LoaderLost) and event.worker:
+                    self._listener.send(event.worker, messages.LoaderGone(event.loader, event.how))
+        if now >= self._commit_at:
+            self._commit()
+            self._commit_at = now + _COMMIT_SECONDS
+        self._show(self)
+
+    def _check_alive(self) -> None:
+        if any(crew.alive for crew in self.crews):
+            return
+        reason = next((crew.reason for crew in self.crews if crew.reason), "no worker is left")
+        if not any(crew.ever_up for crew in self.crews):
+            raise EngineBootError("No worker came up: {}.".format(reason.rstrip(".")))
+        raise RunFailed("No worker is left: {}. The same command resumes the run.".format(reason.rstrip(".")))
+
+    def _drain(self) -> None:
+        """Lets each worker finish what it computes, and takes its last report."""
+        finished = self._scheduler.finished
+        self._scheduler.stop()
+        for crew in self.crews:
+            if crew.state == UP:
+                self._listener.send(crew.worker, messages.Stop())
+                crew.ending()
+        give_up = time.monotonic() + (_GOODBYE_SECONDS if finished else _DRAIN_SECONDS)
+        presses = self._interrupts.count
+        while any(crew.state == ENDING for crew in self.crews) and time.monotonic() < give_up:
+            self._turn()
+            if self._interrupts.count > max(presses, 1):
+                return
+
+    # --- what workers say
+
+    def _hear(self, now: float) -> None:
+        while True:
+            heard = self._listener.receive()
+            if heard is None:
+                return
+            worker, message = heard
+            crew = self._crew_of(worker)
+            if crew is None:
+                continue  # The last words of one that was replaced.
+            stats = message.stats if isinstance(message, (messages.Heartbeat, messages.WorkerDone)) else None
+            crew.heard(now, stats)
+            if isinstance(message, messages.WantBlock):
+                self._send(self._scheduler.want(worker, message.images))
+            elif isinstance(message, messages.BlockDone):
+                self._block_done(worker, message)
+            elif isinstance(message, messages.WorkerUp):
+                crew.up(message.description)
+                log.info(
+                    "%s up after %.1f s on %s: %s", worker, message.boot_seconds, crew.device.label, message.description
+                )
+            elif isinstance(message, messages.WorkerFailed):
+                crew.failed(message.reason)
+            elif isinstance(message, messages.LoaderStuck):
+                for lost in crew.kill_loader(message.loader, "it worked on one image for too long (--hang-timeout)"):
+                    self._listener.send(worker, messages.LoaderGone(lost.loader, lost.how))
+
+    def _crew_of(self, worker: str) -> Optional[Crew]:
+        return next((crew for crew in self.crews if crew.worker == worker), None)
+
+    def _send(self, blocks: Iterable[Block]) -> None:
+        for block in blocks:
+            self._listener.send(block.worker, messages.Lease(block.block, block.start, block.count))
+
+    def _block_done(self, worker: str, message: messages.BlockDone) -> None:
+        outcome = self._scheduler.done(worker, message.block)
+        if outcome is None:
+            log.warning("%s reports block %d, which is not its own; ignored", worker, message.block)
+            return
+        block, leases = outcome
+        self._send(leases)
+        failures = [Failure(*failure) for failure in message.failures]
+        for start, stop in _without(block, message.missing):
+            inside = [failure for failure in failures if start <= failure.index < stop]
+            self._ledger.add(start, stop - start, inside)
+            self.done += stop - start
+        self.failures += len(failures)
+        self._new_failures += failures
+
+    def _commit(self) -> None:
+        try:
+            self._ledger.commit()
+        except OSError as error:
+            raise RunFailed(
+                "The ledger cannot be written ({}). Everything recorded before is safe; make room and give the same "
+                "command again.".format(error.strerror)
+            )
+        self._failure_log.add(self._new_failures)
+        self._new_failures = []
+
+
+def _without(block: Block, missing: List[int]) -> Iterable[Tuple[int, int]]:
+    """The ranges of a block between the missing images."""
+    start = block.start
+    for index in sorted(missing) + [block.start + block.count]:
+        if start < index:
+            yield start, index
+        start = index + 1

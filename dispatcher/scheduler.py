@@ -1,0 +1,123 @@
+"""Who does which images: hands out blocks under lease, takes them back from the lost, and shrinks them near the end.
+
+Pure: no process, no socket, no clock. The dispatcher calls it with what happened and sends the leases that come back.
+"""
+
+from __future__ import annotations
+
+import collections
+from typing import Deque, Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+
+class Block(NamedTuple):
+    """Images `start` to `start + count - 1`, leased to `worker`.
+
+    Attributes:
+        block: the lease's number, never used twice in a run.
+        worker: who holds it.
+        start: first index.
+        count: number of images.
+    """
+
+    block: int
+    worker: str
+    start: int
+    count: int
+
+
+class Scheduler:
+    """Leases for one run.
+
+    Args:
+        todo: half-open ranges of indices to do, in order.
+        workers: how many workers share them.
+        most: largest block, images.
+        least: smallest block worth a message, images (the batch size); only the very last may be smaller.
+    """
+
+    def __init__(self, todo: Iterable[Tuple[int, int]], workers: int, most: int = 64, least: int = 1) -> None:
+        self._todo: Deque[Tuple[int, int]] = collections.deque((a, b) for a, b in todo if a < b)
+        self.unleased = sum(stop - start for start, stop in self._todo)
+        self._workers = max(1, workers)
+        self._least = max(1, least)
+        self._most = max(most, self._least)
+        self._next_block = 0
+        self._leases: Dict[int, Block] = {}
+        self._wanted: "collections.OrderedDict[str, int]" = collections.OrderedDict()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every image is done."""
+        return not self.unleased and not self._leases
+
+    def outstanding(self, worker: str) -> int:
+        """Images that a worker holds leases on."""
+        return sum(lease.count for lease in self._leases.values() if lease.worker == worker)
+
+    def want(self, worker: str, images: int) -> List[Block]:
+        """A worker can take that many more images. The request stands until a block answers it."""
+        self._wanted[worker] = images
+        return self._serve()
+
+    def done(self, worker: str, block: int) -> Optional[Tuple[Block, List[Block]]]:
+        """A worker has done a block.
+
+        Returns:
+            The block, and leases that became possible; None when the worker does not hold that lease (any more).
+        """
+        lease = self._leases.get(block)
+        if lease is None or lease.worker != worker:
+            return None
+        del self._leases[block]
+        return lease, self._serve()
+
+    def lost(self, worker: str) -> List[Block]:
+        """A worker is gone; what it held goes to whoever asks. Returns the leases that became possible."""
+        self._wanted.pop(worker, None)
+        held = sorted(
+            (lease for lease in self._leases.values() if lease.worker == worker), key=lambda lease: lease.start
+        )
+        for lease in reversed(held):
+            del self._leases[lease.block]
+            self._todo.appendleft((lease.start, lease.start + lease.count))
+            self.unleased += lease.count
+        return self._serve()
+
+    def stop(self) -> None:
+        """Hands out nothing more."""
+        self._todo.clear()
+        self._wanted.clear()
+        self.unleased = 0
+
+    def _serve(self) -> List[Block]:
+        served = []
+        for worker, images in list(self._wanted.items()):
+            if not self._todo:
+                break
+            count = min(images, self._block_size(worker))
+            if count > 0:
+                del self._wanted[worker]
+                served.append(self._lease(worker, count))
+        return served
+
+    def _block_size(self, worker: str) -> int:
+        """How many images a worker may have now; 0 when it holds its share of the rest already."""
+        held = self.outstanding(worker)
+        rest = self.unleased + sum(lease.count for lease in self._leases.values())
+        # Near the end a worker that has hoarded its share must wait, or the others would finish long before it.
+        share = -(-rest // self._workers)
+        room = share - held if held >= 2 * self._least else max(share - held, self._least)
+        size = min(self._most, -(-self.unleased // (2 * self._workers)), room)
+        if size <= 0:
+            return 0
+        return max(size - size % self._least, self._least)
+
+    def _lease(self, worker: str, count: int) -> Block:
+        start, stop = self._todo.popleft()
+        if stop - start > count:
+            self._todo.appendleft((start + count, stop))
+        block = Block(self._next_block, worker, start, min(count, stop - start))
+        self._next_block += 1
+        self.unleased -= block.count
+        self._leases[block.block] = block
+        return block
