@@ -1,0 +1,202 @@
+"""The whole pool with the emulated engine: real processes, sockets, shared memory and files, no TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import divainfer
+import psutil
+import pytest
+from divainfer.worker.engines.emulated import emulated_detections
+from running import Outcome, draw_images, failures, result_files, summary
+from running import divainfer as program
+from serial_2019 import serial_result
+
+
+def emulated_infer(image):
+    found = emulated_detections(image)
+    return found.boxes, found.labels, found.scores
+
+
+def expected(paths, root, short_edge_size=64, max_size=96):
+    return {
+        os.fsencode(os.path.splitext(os.path.relpath(path, root))[0] + ".json"): serial_result(
+            path, emulated_infer, short_edge_size, max_size, []
+        )
+        for path in paths
+    }
+
+
+SMALL = ["--short-edge-size", "64", "--max-size", "96"]
+
+
+def run(images, out, *more: str, engine="emulated:busy_ms=1", gpus="cpu:2") -> Outcome:
+    return program("run", "--engine", engine, "--gpus", gpus, "--images", images, "--out", out, *SMALL, *more)
+
+
+@pytest.mark.parametrize("batch_size,streams", [(1, 1), (4, 1), (3, 2)])
+def test_results_equal_the_serial_loops(tmp_path, batch_size, streams):
+    paths = draw_images(str(tmp_path / "in"), 100)
+    out = str(tmp_path / "out")
+    outcome = run(str(tmp_path / "in"), out, "--batch-size", str(batch_size), "--streams", str(streams), "--loaders", "2")
+    assert outcome.code == 0, outcome.err
+    assert result_files(out) == expected(paths, str(tmp_path / "in"))
+    assert failures(out) == []
+    assert "100 images: 100 results, 0 failures" in outcome.out
+
+
+def test_the_same_command_again_computes_nothing_again(tmp_path):
+    draw_images(str(tmp_path / "in"), 10)
+    out = str(tmp_path / "out")
+    run(str(tmp_path / "in"), out)
+    before = {path: os.stat(os.path.join(out, os.fsdecode(path))).st_mtime_ns for path in result_files(out)}
+    outcome = run(str(tmp_path / "in"), out)
+    assert outcome.code == 0
+    assert "10 of 10 images are done" in outcome.err
+    assert before == {path: os.stat(os.path.join(out, os.fsdecode(path))).st_mtime_ns for path in before}
+
+
+def test_another_run_on_the_same_folder_is_refused_with_the_difference(tmp_path):
+    draw_images(str(tmp_path / "in"), 4)
+    out = str(tmp_path / "out")
+    run(str(tmp_path / "in"), out)
+    before = result_files(out)
+    outcome = run(str(tmp_path / "in"), out, "--score-threshold", "0.5")
+    assert outcome.code == 5
+    assert "score_threshold was 0.0, is 0.5" in outcome.err
+    assert result_files(out) == before
+    assert run(str(tmp_path / "in"), out).code == 0
+
+
+def test_ctrl_c_drains_and_the_same_command_resumes(tmp_path):
+    paths = draw_images(str(tmp_path / "in"), 120)
+    out = str(tmp_path / "out")
+    command = [sys.executable, "-m", "divainfer.cli", "run", "--engine", "emulated:busy_ms=60", "--gpus", "cpu:2"]
+    process = subprocess.Popen(
+        command + ["--images", str(tmp_path / "in"), "--out", out] + SMALL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while len(result_files(out) if os.path.isdir(out) else ()) < 10:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    first = summary(out)
+    assert first["interrupted"] and 10 <= first["results"] < 120
+    # What was written was also recorded: nothing that is done is done again.
+    assert first["results"] == len(result_files(out))
+    assert "{} images are left".format(120 - first["results"]) in text.decode()
+
+    command[5] = "emulated:busy_ms=60"
+    outcome = program(*command[3:], "--images", str(tmp_path / "in"), "--out", out, *SMALL)
+    assert outcome.code == 0, outcome.err
+    assert summary(out)["computed"] == 120 - first["results"]
+    assert result_files(out) == expected(paths, str(tmp_path / "in"))
+
+
+def test_a_killed_worker_loses_nothing(tmp_path):
+    paths = draw_images(str(tmp_path / "in"), 80)
+    out = str(tmp_path / "out")
+    command = [sys.executable, "-m", "divainfer.cli", "run", "--engine", "emulated:busy_ms=40", "--gpus", "cpu:2"]
+    process = subprocess.Popen(
+        command + ["--images", str(tmp_path / "in"), "--out", out] + SMALL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while len(result_files(out) if os.path.isdir(out) else ()) < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    children = psutil.Process(process.pid).children()
+    workers = [child for child in children if "divainfer.worker" in child.cmdline()]
+    loaders = [child for child in children if "divainfer.loader" in child.cmdline()]
+    assert len(workers) == 2
+    workers[0].kill()
+    loaders[-1].kill()
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors.decode()
+    assert "worker-" in errors.decode() and "killed by SIGKILL" in errors.decode()
+    assert result_files(out) == expected(paths, str(tmp_path / "in"))
+
+
+def test_everything_dies_with_a_killed_dispatcher(tmp_path):
+    draw_images(str(tmp_path / "in"), 50)
+    out = str(tmp_path / "out")
+    command = [sys.executable, "-m", "divainfer.cli", "run", "--engine", "emulated:busy_ms=100", "--gpus", "cpu:2"]
+    process = subprocess.Popen(
+        command + ["--images", str(tmp_path / "in"), "--out", out] + SMALL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while len(result_files(out) if os.path.isdir(out) else ()) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 4
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
+    outcome = run(str(tmp_path / "in"), out, engine="emulated:busy_ms=100")
+    assert outcome.code == 0, outcome.err
+    assert len(result_files(out)) == 50
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    draw_images(str(tmp_path / "in"), 40)
+    out = str(tmp_path / "out")
+    command = [sys.executable, "-m", "divainfer.cli", "run", "--engine", "emulated:busy_ms=50", "--gpus", "cpu"]
+    arguments = ["--images", str(tmp_path / "in"), "--out", out] + SMALL
+    process = subprocess.Popen(command + arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(result_files(out) if os.path.isdir(out) else ()) < 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    outcome = program(*command[3:], *arguments)
+    assert outcome.code == 2
+    assert "another divainfer is at work" in outcome.err
+    assert process.wait(60) == 0
+
+
+def test_a_dry_run_writes_nothing(tmp_path):
+    draw_images(str(tmp_path / "in"), 5)
+    out = tmp_path / "out"
+    outcome = run(str(tmp_path / "in"), str(out), "--dry-run")
+    assert outcome.code == 0, outcome.err
+    assert "nothing was written" in outcome.out
+    assert not out.exists()
+
+
+def test_an_engine_that_does_not_come_up_ends_the_run_with_its_own_words(tmp_path):
+    draw_images(str(tmp_path / "in"), 3)
+    outcome = run(str(tmp_path / "in"), str(tmp_path / "out"), engine="emulated:buzzy_ms=3")
+    assert outcome.code == 4
+    assert "buzzy_ms=3 is not understood" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_python_api_runs_and_iterates(tmp_path):
+    paths = draw_images(str(tmp_path / "in"), 12)
+    with open(str(tmp_path / "in" / "broken.jpg"), "wb") as file:
+        file.write(b"no image")
+    config = divainfer.RunConfig(
+        images=str(tmp_path / "in"), out=str(tmp_path / "out"), engine="emulated", gpus="cpu", short_edge_size=64, max_size=96,
+        progress="none",
+    )  # fmt: skip
+    summary = divainfer.run(config)
+    assert (summary.images, summary.results, summary.failures, summary.exit_code) == (13, 12, 1, 3)
+    found = list(divainfer.results(str(tmp_path / "out")))
+    assert sorted(result.image for result in found if result.detections is not None) == sorted(paths)
+    assert json.loads(open(found[1].path).read()) == found[1].detections
+
+
+def test_weird_paths_work_everywhere(weird_path):
+    inside = os.path.join(weird_path, "in")
+    paths = draw_images(inside, 6)
+    out = os.path.join(weird_path, "out")
+    outcome = run(inside, out)
+    assert outcome.code == 0, outcome.err
+    assert result_files(out) == expected(paths, inside)

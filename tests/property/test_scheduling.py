@@ -1,0 +1,155 @@
+"""Random histories through the pure cores: no image is lost, done twice, or left waiting for ever."""
+
+from __future__ import annotations
+
+import collections
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from divainfer.dispatcher.ranges import RangeSet
+from divainfer.dispatcher.scheduler import Scheduler
+from divainfer.worker.queue import ATTEMPTS, CREDIT, Ask, Compute, Done, FrameQueue, Want
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60))))
+def test_range_sets_equal_sets(ranges):
+    done, plain = RangeSet(), set()
+    for start, stop in ranges:
+        done.add(start, stop)
+        plain.update(range(start, stop))
+    assert len(done) == len(plain)
+    assert {index for start, stop in done for index in range(start, stop)} == plain
+    assert {index for start, stop in done.gaps(61) for index in range(start, stop)} == set(range(61)) - plain
+    kept = list(done)
+    assert all(one[1] < other[0] for one, other in zip(kept, kept[1:]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 400), st.integers(1, 5), st.integers(1, 9), st.data())
+def test_the_scheduler_finishes_every_image_once(total, workers, least, data):
+    scheduler = Scheduler([(0, total)], workers, most=32, least=least)
+    names = ["w{}".format(number) for number in range(workers)]
+    held = collections.defaultdict(list)
+    done = collections.Counter()
+
+    def give(blocks):
+        for block in blocks:
+            held[block.worker].append(block)
+
+    generation = 0
+    for name in names:
+        give(scheduler.want(name, 40))
+    while not scheduler.finished:
+        busy = [name for name in names if held[name]]
+        assert busy, "work is left, but nobody has any"
+        name = data.draw(st.sampled_from(busy))
+        if data.draw(st.integers(0, 9)) == 9:
+            del held[name]
+            give(scheduler.lost(name))
+            generation += 1
+            names[names.index(name)] = name = "{}.{}".format(name.split(".")[0], generation)
+            give(scheduler.want(name, 40))
+        else:
+            block = held[name].pop(data.draw(st.integers(0, len(held[name]) - 1)))
+            done.update(range(block.start, block.start + block.count))
+            give(scheduler.done(name, block.block)[1])
+            give(scheduler.want(name, 40))
+    assert done == collections.Counter(range(total))
+
+
+SHAPES = [(2, 3), (3, 2), (4, 4)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(1, 5), st.integers(1, 6), st.integers(1, 60), st.integers(1, 4), st.integers(1, len(SHAPES)), st.data()
+)
+def test_the_frame_queue_finishes_every_image_once(batch_size, cells, total, loaders, shapes, data):
+    queue = FrameQueue(batch_size * cells, batch_size, deadline=10.0)
+    unleased, wanted = total, 0
+    next_block = next_loader = 0
+    tickets = collections.OrderedDict()
+    computing, writing, over, leased = [], [], [], set()
+    slots_in_use = set()
+    killed = collections.Counter()
+
+    def do(commands):
+        nonlocal wanted
+        for command in commands:
+            if isinstance(command, Ask):
+                assert command.slot not in slots_in_use or command.index in killed
+                slots_in_use.add(command.slot)
+                tickets[command.loader].append(command)
+                assert len(tickets[command.loader]) <= CREDIT
+            elif isinstance(command, Compute):
+                assert 1 <= len(command.frames) <= batch_size
+                assert len({(frame.height, frame.width) for frame in command.frames}) == 1
+                computing.append(command)
+            elif isinstance(command, Want):
+                assert command.images > 0 and not wanted
+                wanted = command.images
+            elif isinstance(command, Done):
+                assert not command.missing
+                over.append(command.block)
+
+    def new_loader():
+        nonlocal next_loader
+        name = "l{}".format(next_loader)
+        next_loader += 1
+        tickets[name] = []
+        do(queue.loader_up(name, 0.0))
+
+    do(queue.start())
+    for _ in range(loaders):
+        new_loader()
+    outcomes = collections.Counter()
+    while unleased or queue.has_work:
+        events = []
+        if wanted and unleased:
+            events.append("lease")
+        events += ["ready"] * 4 + ["failed", "gone"] if any(tickets.values()) else []
+        events += ["computed"] * 3 if computing else []
+        events += ["written"] * 3 if writing else []
+        assert events, "work is left, but nothing can happen"
+        event = data.draw(st.sampled_from(events))
+        if event == "lease":
+            count = data.draw(st.integers(1, min(unleased, wanted)))
+            wanted = 0
+            start = total - unleased
+            unleased -= count
+            leased.add(next_block)
+            next_block += 1
+            do(queue.lease(next_block - 1, start, count, 0.0))
+        elif event in ("ready", "failed", "gone"):
+            name = data.draw(st.sampled_from([name for name, held in tickets.items() if held]))
+            if event == "gone":
+                held = tickets.pop(name)
+                killed[held[0].index] += 1
+                killed[held[-1].index] += 0
+                if killed[held[0].index] >= ATTEMPTS:
+                    outcomes[held[0].index] += 1
+                    slots_in_use.discard(held[0].slot)
+                do(queue.loader_gone(name, "killed", 0.0))
+                new_loader()
+                continue
+            ask = tickets[name].pop(0)
+            if event == "ready":
+                height, width = SHAPES[data.draw(st.integers(0, shapes - 1))]
+                do(queue.frame_ready(name, ask.ticket, height, width, 9, 9, 0.0))
+            else:
+                outcomes[ask.index] += 1
+                slots_in_use.discard(ask.slot)
+                do(queue.frame_failed(name, ask.ticket, "bad", "bad", 0.0))
+        elif event == "computed":
+            batch = computing.pop(0)
+            writing.append(batch)
+            slots_in_use.difference_update(frame.slot for frame in batch.frames)
+            do(queue.computed(batch.number, 0.0))
+        else:
+            batch = writing.pop(0)
+            outcomes.update(frame.index for frame in batch.frames)
+            do(queue.written(batch.number, [], 0.0))
+    assert outcomes == collections.Counter(range(total))
+    assert set(over) == leased and len(over) == len(leased)
+    assert queue.at_rest
