@@ -30,6 +30,16 @@ def tensorflow_infer(graph_path: str) -> Infer:
     return lambda image: session.run(outputs, {"image:0": image.astype("float32")})
 
 
+def imread(path: str) -> Optional[np.ndarray]:
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        # OpenCV 4.8 crashes over such a name.
+        with open(path, "rb") as file:
+            return cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)
+    return cv2.imread(path, cv2.IMREAD_COLOR)
+
+
 def resize(image: np.ndarray, short_edge_size: int, max_size: int) -> np.ndarray:
     height, width = image.shape[:2]
     scale = short_edge_size * 1.0 / min(height, width)
@@ -50,7 +60,7 @@ def serial_result(
     path: str, infer: Infer, short_edge_size: int, max_size: int, classes: List[str], places: Tuple[int, int] = (4, 1)
 ) -> Optional[bytes]:
     """One image's result file; None where the program of 2019 would have died."""
-    image = cv2.imread(path, cv2.IMREAD_COLOR)
+    image = imread(path)
     if image is None:
         return None
     resized = resize(image, short_edge_size, max_size)
