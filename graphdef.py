@@ -1,0 +1,370 @@
+"""The skeleton of a frozen graph, read without TensorFlow: nodes and what they say of themselves, without the weights.
+
+The dispatcher never imports TensorFlow, yet must refuse a wrong model file before any process starts. A `.pb` is a
+protocol-buffers message (`GraphDef`), and the wire format is small: numbered fields, each with its length. This walks over
+the mapped file and jumps over the weights, so that a file of hundreds of megabytes takes a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import hashlib
+import mmap
+import os
+import stat
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+
+from .errors import ModelError
+
+#: Dimensions, None for an unknown one.
+Shape = Tuple[Optional[int], ...]
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+# A graph of the size of R101 has about 200,000 fields; the limit keeps a hostile file from holding us for minutes.
+_MAX_FIELDS = 2000000
+_MAX_NAME = 4096
+_DTYPES = {
+    1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string", 8: "complex64", 9: "int64",
+    10: "bool", 14: "bfloat16", 17: "uint16", 18: "complex128", 19: "float16", 20: "resource", 22: "uint32", 23: "uint64",
+}  # fmt: skip
+_FUNCTIONAL = frozenset(["While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "For"])
+# Before this GraphDef version a placeholder's empty shape meant "unknown", not "a scalar".
+_SCALARS_SINCE = 24
+# What people give by mistake, by its first bytes.
+_MAGIC = (
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\x89HDF", "an HDF5 file (Keras weights)"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x1f\x8b", "gzip-compressed; unpack it first"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself; run git lfs pull"),
+    (b"\x80\x02", "a Python pickle (PyTorch?)"),
+)
+_WANTED = "Give a frozen TensorFlow graph (.pb)"
+
+
+class GraphNode(NamedTuple):
+    """One operation.
+
+    Attributes:
+        op: kind, such as "Conv2D".
+        device: where it is pinned, or "".
+        inputs: as written: "name", "name:1", or "^name" for "after name".
+        dtype: of a placeholder, such as "float32"; None elsewhere and when not said.
+        shape: of a placeholder; None when not even the rank is known.
+        data_format: such as "NCHW"; None when the operation does not say.
+    """
+
+    op: str
+    device: str = ""
+    inputs: Tuple[str, ...] = ()
+    dtype: Optional[str] = None
+    shape: Optional[Shape] = None
+    data_format: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphSkeleton:
+    """A graph without its weights."""
+
+    #: Node name to node, in the file's order.
+    nodes: Mapping[str, GraphNode]
+    #: Names of the library's functions.
+    functions: Tuple[str, ...] = ()
+    #: GraphDef version of the program that made it; 0 when not said.
+    producer: int = 0
+
+    @property
+    def ops(self) -> Dict[str, int]:
+        """Operation kind to count."""
+        return dict(collections.Counter(node.op for node in self.nodes.values()))
+
+    @property
+    def placeholders(self) -> Tuple[str, ...]:
+        """Names of the nodes that wait for a value from outside."""
+        return tuple(name for name, node in self.nodes.items() if node.op.startswith("Placeholder"))
+
+    @property
+    def sinks(self) -> Tuple[str, ...]:
+        """Names of the nodes that nobody consumes: the candidates for outputs."""
+        consumed = {node_name(source) for node in self.nodes.values() for source in node.inputs}
+        return tuple(
+            name for name, node in self.nodes.items() if name not in consumed and node.op not in ("NoOp", "Const")
+        )
+
+    @property
+    def functional_control_flow(self) -> bool:
+        """Whether a loop or condition stands in the graph as a call of library functions."""
+        return any(node.op in _FUNCTIONAL for node in self.nodes.values())
+
+    @property
+    def channels_first(self) -> bool:
+        """Whether an operation wants its channels before height and width (NCHW)."""
+        return any(node.data_format == "NCHW" for node in self.nodes.values())
+
+
+def node_name(tensor: str) -> str:
+    """The node a tensor or a node's input belongs to: "a/b:1" and "^a/b" -> "a/b"."""
+    return tensor.lstrip("^").split(":")[0]
+
+
+def read_graph(path: str) -> GraphSkeleton:
+    """Reads a frozen graph's skeleton.
+
+    Args:
+        path: a binary GraphDef.
+
+    Raises:
+        ModelError: one sentence, when the file is not there, cannot be read, or is not a usable graph.
+    """
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise ModelError(
+                "{}: this is a folder. SavedModels and checkpoints are not read by this version; freeze the model to one "
+                ".pb file and give that.".format(path)
+            )
+        if not stat.S_ISREG(mode):
+            raise ModelError("{}: not a regular file. {}.".format(path, _WANTED))
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise ModelError("{}: the model file is empty. Copy or freeze it again.".format(path))
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _read(data, path)
+    except FileNotFoundError:
+        raise ModelError("{}: there is no such model file. {}, or 'demo'.".format(path, _WANTED))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            "{}: the model file cannot be read ({}).".format(path, getattr(error, "strerror", None) or error)
+        )
+
+
+def file_digest(path: str) -> str:
+    """A file's "sha256:..." digest, read in pieces.
+
+    Raises:
+        ModelError: when it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            for piece in iter(lambda: file.read(1 << 20), b""):
+                digest.update(piece)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            "{}: the model file cannot be read ({}).".format(path, getattr(error, "strerror", None) or error)
+        )
+    return "sha256:" + digest.hexdigest()
+
+
+class _Broken(Exception):
+    """The bytes are not what they should be; the text says why."""
+
+
+class _Walker:
+    """Walks over protocol-buffers messages without copying them."""
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        self._left = _MAX_FIELDS
+
+    def fields(self, start: int, end: int) -> Iterator[Tuple[int, int, int, int]]:
+        """The fields of the message in `[start, end)`: number, wire type, and value, 0 or begin, end of the bytes."""
+        data, at = self._data, start
+        while at < end:
+            self._left -= 1
+            if self._left < 0:
+                raise _Broken("it has more than {} fields".format(_MAX_FIELDS))
+            key, at = self._varint(at, end)
+            number, wire = key >> 3, key & 7
+            if number == 0:
+                raise _Broken("it has a field without a number")
+            if wire == _VARINT:
+                value, at = self._varint(at, end)
+                yield number, wire, value, 0
+                continue
+            if wire == _BYTES:
+                size, at = self._varint(at, end)
+            elif wire in (_FIXED64, _FIXED32):
+                size = 8 if wire == _FIXED64 else 4
+            else:
+                raise _Broken("it has a field of unknown kind {}".format(wire))
+            if size > end - at:
+                raise _Broken("cut off" if end == len(data) else "a field is longer than what holds it")
+            yield number, wire, at, at + size
+            at += size
+
+    def _varint(self, at: int, end: int) -> Tuple[int, int]:
+        value = 0
+        for shift in range(0, 70, 7):
+            if at >= end:
+                raise _Broken("cut off" if end == len(self._data) else "a number has no end")
+            byte = self._data[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value, at
+        raise _Broken("a number is longer than 10 bytes")
+
+    def text(self, start: int, end: int) -> str:
+        """A name."""
+        if end - start > _MAX_NAME:
+            raise _Broken("a name has {} bytes".format(end - start))
+        try:
+            return str(self._data[start:end], "utf-8")
+        except UnicodeDecodeError:
+            raise _Broken("a name is not text")
+
+
+def _read(data: Any, path: str) -> GraphSkeleton:
+    walker = _Walker(data)
+    found: List[Tuple[str, GraphNode]] = []
+    functions: List[str] = []
+    producer = 0
+    try:
+        for number, wire, start, end in walker.fields(0, len(data)):
+            if number == 1 and wire == _BYTES:
+                found.append(_node(walker, start, end))
+            elif number == 2 and wire == _BYTES:
+                functions.extend(_functions(walker, start, end))
+            elif number == 4 and wire == _BYTES:
+                producer = _number(walker, start, end, 1)
+            elif (number, wire) not in ((3, _VARINT), (5, _BYTES)):
+                raise _Broken("it has a field {} that graphs have not".format(number))
+    except _Broken as broken:
+        raise ModelError(_explain(data, path, str(broken), bool(found)))
+    if not found:
+        raise ModelError("{}: the graph has no nodes. {}.".format(path, _WANTED))
+    nodes = dict(found)
+    if len(nodes) < len(found):
+        twice = collections.Counter(name for name, _ in found).most_common(1)[0][0]
+        raise ModelError("{}: the graph has two nodes named {!r}. Freeze it again.".format(path, twice))
+    for name, node in found:
+        for source in node.inputs:
+            if node_name(source) not in nodes:
+                raise ModelError(
+                    "{}: the graph is incomplete: node {!r} takes {!r}, which is not there. Copy or freeze it again.".format(
+                        path, name, source
+                    )
+                )
+        if node.op.startswith("Placeholder") and node.shape == () and producer < _SCALARS_SINCE:
+            nodes[name] = node._replace(shape=None)
+    return GraphSkeleton(nodes, tuple(functions), producer)
+
+
+def _node(walker: _Walker, start: int, end: int) -> Tuple[str, GraphNode]:
+    name = op = device = ""
+    inputs: List[str] = []
+    attributes: Dict[str, Tuple[int, int]] = {}
+    for number, wire, first, last in walker.fields(start, end):
+        if number > 7 or wire != _BYTES:
+            raise _Broken("a node has a field {} that nodes have not".format(number))
+        if number == 1:
+            name = walker.text(first, last)
+        elif number == 2:
+            op = walker.text(first, last)
+        elif number == 3:
+            inputs.append(walker.text(first, last))
+        elif number == 4:
+            device = walker.text(first, last)
+        elif number == 5:
+            key, value = _attribute(walker, first, last)
+            if key in ("dtype", "shape", "data_format"):
+                attributes[key] = value
+    if not name or not op.isprintable() or not op:
+        raise _Broken("a node has no name or no operation")
+    node = GraphNode(op, device, tuple(inputs))
+    if "data_format" in attributes:
+        node = node._replace(data_format=_data_format(walker, *attributes["data_format"]))
+    if op.startswith("Placeholder"):
+        if "dtype" in attributes:
+            code = _number(walker, *attributes["dtype"], wanted=6)
+            node = node._replace(dtype=_DTYPES.get(code, "type {}".format(code)))
+        if "shape" in attributes:
+            node = node._replace(shape=_shape(walker, *attributes["shape"]))
+    return name, node
+
+
+def _attribute(walker: _Walker, start: int, end: int) -> Tuple[str, Tuple[int, int]]:
+    key, value = "", (start, start)
+    for number, wire, first, last in walker.fields(start, end):
+        if number == 1 and wire == _BYTES:
+            key = walker.text(first, last)
+        elif number == 2 and wire == _BYTES:
+            value = (first, last)
+        else:
+            raise _Broken("an attribute has a field {} that attributes have not".format(number))
+    return key, value
+
+
+def _data_format(walker: _Walker, start: int, end: int) -> Optional[str]:
+    for number, wire, first, last in walker.fields(start, end):
+        if number == 2 and wire == _BYTES:
+            return walker.text(first, last)
+    return None
+
+
+def _shape(walker: _Walker, start: int, end: int) -> Optional[Shape]:
+    for number, wire, first, last in walker.fields(start, end):
+        if number != 7 or wire != _BYTES:
+            continue
+        dimensions: List[Optional[int]] = []
+        for part, kind, begin, stop in walker.fields(first, last):
+            if part == 2 and kind == _BYTES:
+                size = _number(walker, begin, stop, 1)
+                # -1 stands for "unknown"; it is written as 2**64 - 1.
+                dimensions.append(size if size < 1 << 63 else None)
+            elif part == 3 and kind == _VARINT and begin:
+                return None
+        return tuple(dimensions)
+    return None
+
+
+def _number(walker: _Walker, start: int, end: int, wanted: int) -> int:
+    """The number in a message's field `wanted`; 0 when it is left out."""
+    value = 0
+    for number, wire, first, _ in walker.fields(start, end):
+        if number == wanted and wire == _VARINT:
+            value = first
+    return value
+
+
+def _functions(walker: _Walker, start: int, end: int) -> Iterator[str]:
+    """Names of the library's functions: FunctionDefLibrary.function -> FunctionDef.signature -> OpDef.name."""
+    for number, wire, first, last in walker.fields(start, end):
+        if number != 1 or wire != _BYTES:
+            continue
+        for part, kind, begin, stop in walker.fields(first, last):
+            if part == 1 and kind == _BYTES:
+                for item, form, head, tail in walker.fields(begin, stop):
+                    if item == 1 and form == _BYTES:
+                        yield walker.text(head, tail)
+
+
+def _explain(data: Any, path: str, why: str, has_nodes: bool) -> str:
+    """The sentence for a file that is not a graph: what it is, where that can be told."""
+    if has_nodes and why == "cut off":
+        return "{}: the graph is cut off after {} bytes. Copy or freeze it again.".format(path, len(data))
+    head = data[:512]
+    for magic, what in _MAGIC:
+        if head.startswith(magic):
+            return "{}: this is {}. {}.".format(path, what, _WANTED)
+    if head[4:8] == b"TFL3":
+        return "{}: this is a TensorFlow Lite model. {}.".format(path, _WANTED)
+    kinds = set()
+    try:
+        for number, wire, _, _ in _Walker(data).fields(0, len(data)):
+            kinds.add((number, wire))
+    except _Broken:
+        kinds = set()
+    if (1, _VARINT) in kinds and ((7, _BYTES) in kinds or (8, _BYTES) in kinds):
+        return "{}: this is an ONNX model, which this version does not read. {}.".format(path, _WANTED)
+    if kinds == {(1, _VARINT), (2, _BYTES)} or kinds == {(2, _BYTES)}:
+        return "{}: this is a SavedModel, which this version does not read; freeze it to a graph first.".format(path)
+    if kinds and kinds <= {(number, _BYTES) for number in range(1, 8)} and (3, _BYTES) in kinds:
+        return "{}: this is a checkpoint's .meta file, which has no weights; freeze the checkpoint first.".format(path)
+    if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
+        what = "a graph in text form; write it in binary" if b"node {" in head else "a text file"
+        return "{}: this is {}. {}.".format(path, what, _WANTED)
+    return "{}: not a TensorFlow graph, or a damaged one ({}). {}.".format(path, why, _WANTED)

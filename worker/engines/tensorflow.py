@@ -1,0 +1,253 @@
+"""The TensorFlow engine: a frozen graph of the 2019 contract, on TensorFlow 1.14 and on TensorFlow 2 alike.
+
+Only names of `tf.compat.v1` are used, which both have. TensorFlow is imported by `load`, in the worker that needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any, Dict, List, Optional, Sequence
+
+import numpy as np
+
+from ...detections import Detections
+from ...errors import EngineBootError, EngineError, EngineOutOfMemory
+from ...graphdef import read_graph
+from ...model_spec import GraphInput, graph_input
+from .base import Engine, EngineInfo, EngineSpec
+from .layout import to_nhwc
+
+_FRAMES = "divainfer_frames"
+_MESSAGE = 300
+
+
+class TensorFlowEngine(Engine):
+    """Runs a frozen graph in one session. It has no options."""
+
+    def __init__(self, spec: EngineSpec) -> None:
+        super().__init__(spec)
+        if spec.options:
+            raise EngineBootError("--engine tensorflow has no option {!r}.".format(sorted(spec.options)[0]))
+        self._tf: Any = None
+        self._session: Any = None
+        self._frames: Any = None
+        self._fetches: Dict[str, Any] = {}
+        self._input: Optional[GraphInput] = None
+
+    def load(self) -> EngineInfo:
+        """Reads the graph and opens the session. The first frames of each size are slower than the later ones."""
+        self._tf = tf = _import_tensorflow()
+        path, card = self.spec.model, self.spec.card
+        skeleton = read_graph(path)
+        self._input = taken = graph_input(path, skeleton, card)
+        layout = "NCHW" if skeleton.channels_first else "NHWC"
+        try:
+            graph_def = tf.compat.v1.GraphDef()
+            with open(path, "rb") as file:
+                graph_def.ParseFromString(file.read())
+            if not self.spec.on_gpu:
+                rewritten = to_nhwc(graph_def)
+                layout = "NHWC (rewritten from NCHW)" if rewritten else layout
+                _unpin(graph_def)
+            graph = tf.Graph()
+            with graph.as_default():
+                self._frames, image = self._input_tensors(taken)
+                # One import with an empty prefix: under a prefix or a second time, loops of either kind break.
+                tf.import_graph_def(graph_def, name="", input_map={card.image: image})
+            del graph_def
+            self._fetches = {role: graph.get_tensor_by_name(name) for role, name in card.outputs.items() if name}
+            self._session = tf.compat.v1.Session(graph=graph, config=self._config())
+            device = self._check_device()
+        except EngineBootError:
+            raise
+        except MemoryError:
+            raise EngineBootError("{}: there is not enough memory to load the graph.".format(path))
+        except Exception as error:  # Importers raise anything from ValueError to protobuf's own DecodeError.
+            raise EngineBootError(
+                "{}: TensorFlow {} cannot load it: {}".format(path, tf.__version__, _first_line(error))
+            )
+        kind = "one image"
+        if taken.batched:
+            kind = "batch of {}".format(taken.batch_size) if taken.batch_size else "any batch"
+        return EngineInfo(
+            "TensorFlow {}, {}, {}, {}".format(tf.__version__, kind, layout, device),
+            taken.batch_size,
+            taken.frame_height,
+            taken.frame_width,
+        )
+
+    def infer(self, frames: np.ndarray) -> List[Detections]:
+        """Computes one batch; a graph for one image takes its frames one after the other."""
+        assert self._input is not None, "load() comes first"
+        count = len(frames)
+        if not self._input.batched:
+            return [self._whole(self._run(frame)) for frame in frames]
+        fixed = self._input.batch_size
+        if fixed is not None and count > fixed:
+            raise EngineError("the graph takes {} frames at a time, not {}".format(fixed, count))
+        if fixed is not None and count < fixed:
+            padded = np.zeros((fixed,) + frames.shape[1:], np.uint8)
+            padded[:count] = frames
+            frames = padded
+        return self._split(self._run(frames), len(frames))[:count]
+
+    def close(self) -> None:
+        """Closes the session; the process keeps the device's memory until it ends."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _run(self, frames: np.ndarray) -> Dict[str, np.ndarray]:
+        # TensorFlow reads the pixels where they lie if they begin at a multiple of 64 bytes, and copies them otherwise.
+        errors = self._tf.compat.v1.errors
+        try:
+            found: Dict[str, np.ndarray] = self._session.run(self._fetches, {self._frames: frames})
+            return found
+        except errors.ResourceExhaustedError as error:
+            raise EngineOutOfMemory(
+                "the device has not enough memory for {}: {}".format(_size(frames), _first_line(error))
+            )
+        except (errors.OpError, ValueError, RuntimeError) as error:
+            raise EngineError("TensorFlow failed on {}: {}".format(_size(frames), _first_line(error)))
+
+    def _split(self, found: Dict[str, np.ndarray], batch: int) -> List[Detections]:
+        """Takes a batched graph's outputs apart, `[B, N, ...]` each, and cuts the rows that do not count."""
+        if batch == 1 and found["boxes"].ndim == 2:
+            # A graph for a batch of one may leave that dimension away.
+            return [self._whole(found)]
+        valid = found.get("valid")
+        for role, array in found.items():
+            if array.ndim < 1 or array.shape[0] != batch:
+                raise EngineError("{} has the shape {} for a batch of {}".format(self._name(role), array.shape, batch))
+        if valid is not None and valid.ndim != 1:
+            raise EngineError("{} has the shape {}, [B] is wanted".format(self._name("valid"), valid.shape))
+        detections = []
+        for index in range(batch):
+            rows = found["boxes"].shape[1] if found["boxes"].ndim > 1 else 0
+            count = rows if valid is None else min(max(int(valid[index]), 0), rows)
+            parts = {role: array[index] for role, array in found.items() if role != "valid"}
+            self._check_rows(parts)
+            detections.append(_detections({role: array[:count] for role, array in parts.items()}))
+        return detections
+
+    def _whole(self, found: Dict[str, np.ndarray]) -> Detections:
+        self._check_rows(found)
+        return _detections(found)
+
+    def _check_rows(self, found: Dict[str, np.ndarray]) -> None:
+        boxes = found["boxes"]
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise EngineError(
+                "{} has the shape {} for a frame, [R, 4] is wanted".format(self._name("boxes"), boxes.shape)
+            )
+        for role, dimensions in (("labels", 1), ("scores", 1), ("masks", 3)):
+            array = found.get(role)
+            if array is not None and (array.ndim != dimensions or len(array) != len(boxes)):
+                raise EngineError(
+                    "{} has the shape {} for a frame with {} boxes".format(self._name(role), array.shape, len(boxes))
+                )
+
+    def _name(self, role: str) -> str:
+        return self.spec.card.outputs[role]
+
+    def _input_tensors(self, taken: GraphInput) -> Any:
+        """A uint8 placeholder and the tensor made from it that the graph gets as its image."""
+        tf = self._tf
+        shape: List[Optional[int]] = [taken.frame_height, taken.frame_width, 3]
+        if taken.batched:
+            shape.insert(0, taken.batch_size)
+        frames = tf.compat.v1.placeholder(tf.uint8, shape, _FRAMES)
+        image = frames
+        # Pixels travel as bytes and become numbers on the device: a quarter of the copy.
+        with tf.device("/gpu:0" if self.spec.on_gpu else None):
+            if self.spec.card.colour_order == "RGB":
+                image = tf.reverse(image, [len(shape) - 1])
+            if taken.dtype != "uint8":
+                image = tf.cast(image, taken.dtype)
+        return frames, image
+
+    def _config(self) -> Any:
+        tf, spec = self._tf, self.spec
+        # Graphs of 2019 pin most nodes to /gpu:0, some of them kinds that only a CPU has.
+        config = tf.compat.v1.ConfigProto(
+            allow_soft_placement=True,
+            intra_op_parallelism_threads=spec.threads,
+            inter_op_parallelism_threads=spec.threads,
+        )
+        if spec.on_gpu:
+            config.gpu_options.allow_growth = True
+        else:
+            config.device_count["GPU"] = 0
+            # Without it the first frame is there after a few seconds instead of ten and later ones take as long as before.
+            config.graph_options.rewrite_options.disable_meta_optimizer = True
+        return config
+
+    def _check_device(self) -> str:
+        """The device for the description; refuses a GPU worker without a GPU."""
+        tf, spec = self._tf, self.spec
+        if not spec.on_gpu:
+            return "CPU"
+        # The refusal is tested on machines without a GPU; that a GPU is found was never tried there.
+        if any(device.device_type == "GPU" for device in self._session.list_devices()):
+            return "GPU " + spec.device
+        needed = "CUDA 10.0 and cuDNN 7.4" if tf.__version__.startswith("1.") else 'pip install "divainfer[gpu]"'
+        raise EngineBootError(
+            "TensorFlow {} sees no GPU on the worker for {}, so it would compute on the CPU. It needs {}, the libraries on "
+            "LD_LIBRARY_PATH; its own words are in the worker's log. --gpus cpu computes on the CPU.".format(
+                tf.__version__, spec.device, needed
+            )
+        )
+
+
+def _import_tensorflow() -> Any:
+    try:
+        with warnings.catch_warnings():
+            # 1.14 greets newer NumPy releases with a page of these.
+            warnings.simplefilter("ignore", FutureWarning)
+            import tensorflow as tf
+    except Exception as error:  # A broken installation raises TypeError and others too.
+        command = (
+            '"divainfer[cpu]" or "divainfer[gpu]"' if sys.version_info >= (3, 8) else "--force-reinstall divainfer"
+        )
+        raise EngineBootError(
+            "TensorFlow cannot be imported ({}). Install it: pip install {}.".format(_first_line(error), command)
+        )
+    return tf
+
+
+def _unpin(graph_def: Any) -> None:
+    """Forgets devices: on a CPU there is one, and soft placement does not reach into functions on each version."""
+    for node in graph_def.node:
+        node.device = ""
+    for function in graph_def.library.function:
+        for node in function.node_def:
+            node.device = ""
+
+
+def _detections(found: Dict[str, np.ndarray]) -> Detections:
+    """Copies a frame's rows out of TensorFlow's memory."""
+    masks = found.get("masks")
+    return Detections(
+        np.array(found["boxes"], np.float32),
+        np.array(found["labels"], np.int64),
+        np.array(found["scores"], np.float32),
+        None if masks is None else np.array(masks, np.float32),
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    """What an error says, without the page around it."""
+    message = str(getattr(error, "message", None) or error).strip() or repr(error)
+    lines = message.splitlines()
+    if lines[0].startswith("Graph execution error"):
+        # TensorFlow 2 puts a stack trace first; what happened follows the line with the node's name.
+        after = [index + 1 for index, line in enumerate(lines[:-1]) if line.startswith("Node: ")]
+        lines = lines[after[0] :] if after else lines
+    return lines[0][:_MESSAGE]
+
+
+def _size(frames: np.ndarray) -> str:
+    shape: Sequence[int] = frames.shape
+    count = 1 if len(shape) == 3 else shape[0]
+    return "{} frame{} of {}x{}".format(count, "" if count == 1 else "s", shape[-2], shape[-3])
