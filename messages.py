@@ -219,7 +219,10 @@ def decode(data: bytes) -> Message:
         ProtocolError: when it is of no known kind, or its fields are not the kind's.
     """
     try:
-        kind_name, *values = msgpack.unpackb(data, raw=False, unicode_errors="surrogateescape")
+        parts = msgpack.unpackb(data, raw=False, unicode_errors="surrogateescape")
+        if not isinstance(parts, list):
+            raise ValueError("not a list")
+        kind_name, *values = parts
         kind = _BY_NAME[kind_name]
         annotations = kind.__annotations__
         if len(values) != len(annotations):

@@ -58,15 +58,14 @@ def _children() -> Set[int]:
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Fails a test that leaves a process, a descriptor, a file in /tmp or an entry in /dev/shm behind."""
-    gc.collect()
     before = (_children(), _descriptors(), _shared(), _folder(tempfile.gettempdir()))
     yield
     left: List[str] = []
     for _ in range(30):
-        gc.collect()
         after = (_children(), _descriptors(), _shared(), _folder(tempfile.gettempdir()))
         left = [str(sorted(now - then)) for then, now in zip(before, after) if now - then]
         if not left:
             return
+        gc.collect()
         time.sleep(0.1)
     pytest.fail("the test leaves behind: {}".format("; ".join(left)))

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Optional
 
 import cv2
 import numpy as np
@@ -18,12 +18,12 @@ class Outcome(NamedTuple):
     err: str
 
 
-def divainfer(*arguments: str, timeout: float = 240, env: Dict[str, str] = {}, stdin: bytes = b"") -> Outcome:
+def divainfer(*arguments: str, timeout: float = 240, env: Optional[Dict[str, str]] = None, stdin: bytes = b"") -> Outcome:
     """`divainfer ARGUMENTS`, in a process of its own."""
     program = [sys.executable, "-m", "divainfer.cli", *arguments]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DIVAINFER_")}
     done = subprocess.run(
-        program, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, env=dict(clean, **env)
+        program, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, env=dict(clean, **(env or {}))
     )
     return Outcome(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
 
@@ -53,7 +53,9 @@ def summary(out: str) -> dict:
         return json.load(file)
 
 
-def draw_images(folder: str, count: int, sizes=((96, 128), (128, 96), (100, 100), (60, 160)), suffix=".jpg") -> List[str]:
+def draw_images(
+    folder: str, count: int, sizes=((96, 128), (128, 96), (100, 100), (60, 160)), suffix=".jpg"
+) -> List[str]:
     """Small images, each one different, some in sub folders; returns their paths."""
     paths = []
     numbers = np.random.RandomState(count)

@@ -63,7 +63,10 @@ def serial_result(
     image = imread(path)
     if image is None:
         return None
-    resized = resize(image, short_edge_size, max_size)
+    try:
+        resized = resize(image, short_edge_size, max_size)
+    except cv2.error:  # 1 x 3000 comes out without height
+        return None
     scale = np.float32((resized.shape[0] * 1.0 / image.shape[0] + resized.shape[1] * 1.0 / image.shape[1]) / 2.0)
     boxes, labels, scores = infer(resized)
     rows = sorted(zip(-scores, labels, map(tuple, boxes)), key=lambda row: (row[0], row[1]) + row[2])

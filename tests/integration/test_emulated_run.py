@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 
-import divainfer
 import psutil
 import pytest
-from divainfer.worker.engines.emulated import emulated_detections
 from running import Outcome, draw_images, failures, result_files, summary
 from running import divainfer as program
 from serial_2019 import serial_result
+
+import divainfer
+from divainfer.worker.engines.emulated import emulated_detections
 
 
 def emulated_infer(image):

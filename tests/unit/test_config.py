@@ -1,0 +1,80 @@
+"""Layers of configuration, and what is said about bad values."""
+
+from __future__ import annotations
+
+import pytest
+
+from divainfer.config import RunConfig, parse_size, resolve, to_json, to_toml
+from divainfer.errors import ConfigError
+
+
+@pytest.fixture
+def toml(tmp_path):
+    def write(text):
+        path = tmp_path / "run.toml"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def test_precedence(toml):
+    file = toml('loaders = 1\nbatch-size = 2\nstreams = 3\nclasses = ["Vehicle", "Bike"]\n')
+    environment = {"DIVAINFER_BATCH_SIZE": "20", "DIVAINFER_STREAMS": "30", "OTHER": "x"}
+    config = resolve({"streams": "300", "flat": None}, environment, file)
+    assert (config.loaders, config.batch_size, config.streams, config.flat) == (1, 20, 300, False)
+    assert config.classes == ("Vehicle", "Bike")
+
+
+def test_printed_configuration_reads_back_to_the_same(toml):
+    config = resolve({"images": 'we"ird\\', "queue_mem": "1.5GiB", "classes": "a, b", "flat": True}, {})
+    assert resolve({}, {}, toml(to_toml(config))) == config
+    assert config.queue_mem == 1610612736
+
+
+@pytest.mark.parametrize(
+    "layer,value,words",
+    [
+        ("loaders", "none", "--loaders 'none' (the command line): a whole number of at least 1"),
+        ("loaders", "0", "at least 1"),
+        ("score_threshold", "1.5", "from 0 to 1"),
+        ("queue_mem", "lots", "4GiB"),
+        ("result_style", "new", "seed, later"),
+        ("flat", "perhaps", "true or false"),
+        ("batch_sise", "1", "did you mean 'batch_size'?"),
+    ],
+)
+def test_a_bad_value_is_one_sentence(layer, value, words):
+    with pytest.raises(ConfigError) as caught:
+        resolve({layer: value}, {})
+    assert words in str(caught.value)
+
+
+def test_a_misspelt_variable_is_an_error():
+    with pytest.raises(ConfigError, match="the environment: there is no option 'loader'"):
+        resolve({}, {"DIVAINFER_LOADER": "3"})
+
+
+def test_bad_files(toml, tmp_path):
+    with pytest.raises(ConfigError, match="not a TOML file"):
+        resolve({}, {}, toml("a = = b"))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        resolve({}, {}, str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize(
+    "text,size", [("4GiB", 2**32), ("512MB", 512 * 10**6), ("800m", 8 * 10**8), ("1000", 1000), (7, 7)]
+)
+def test_sizes(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GiB", "-4G", "0", True, None, "4XB"])
+def test_no_sizes(text):
+    with pytest.raises(ValueError):
+        parse_size(text)
+
+
+def test_auto_is_shown_as_auto():
+    assert to_json(RunConfig())["loaders"] == "auto"
+    assert resolve({"loaders": "auto"}, {}).loaders is None

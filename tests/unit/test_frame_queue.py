@@ -1,0 +1,132 @@
+"""The worker's queue, step by step; `tests/property` drives it at random."""
+
+from __future__ import annotations
+
+from divainfer.messages import Failure
+from divainfer.worker.queue import Ask, Compute, Done, FrameQueue, Stuck, Want
+
+
+def asks(commands):
+    return [command for command in commands if isinstance(command, Ask)]
+
+
+def ready(queue, ask, shape=(4, 4)):
+    return queue.frame_ready(ask.loader, ask.ticket, shape[0], shape[1], 8, 8, 0.0)
+
+
+def test_one_image_from_lease_to_done():
+    queue = FrameQueue(2, 1, 10.0)
+    assert queue.start() == [Want(2)]
+    assert queue.loader_up("l", 0.0) == []
+    (ask, want) = queue.lease(5, 70, 1, 0.0)
+    assert ask == Ask("l", 1, 70, 0) and isinstance(want, Want)
+    (batch,) = ready(queue, ask)
+    assert isinstance(batch, Compute) and batch.frames[0].index == 70
+    assert queue.has_work and not queue.at_rest
+    assert queue.computed(batch.number, 0.0) == []
+    assert queue.written(batch.number, [], 0.0) == [Done(5, [], [])]
+    assert queue.at_rest and not queue.has_work
+
+
+def test_no_ticket_without_a_slot():
+    queue = FrameQueue(2, 1, 10.0)
+    queue.start()
+    first = asks(queue.lease(0, 0, 10, 0.0) + queue.loader_up("a", 0.0) + queue.loader_up("b", 0.0))
+    assert len(first) == 2
+    batch = ready(queue, first[0])[0]
+    assert asks(queue.computed(batch.number, 0.0))[0].slot == first[0].slot
+
+
+def test_a_batch_is_neighbouring_slots_in_the_lists_order_whoever_is_first():
+    queue = FrameQueue(8, 4, 10.0)
+    queue.start()
+    tickets = asks(queue.loader_up("a", 0.0) + queue.loader_up("b", 0.0) + queue.lease(0, 0, 4, 0.0))
+    held = {"a": [], "b": []}
+    for ask in tickets:
+        held[ask.loader].append(ask)
+    commands = []
+    for loader in ("b", "a", "b", "a"):
+        commands += ready(queue, held[loader].pop(0))
+    (batch,) = [command for command in commands if isinstance(command, Compute)]
+    assert [frame.slot for frame in batch.frames] == [0, 1, 2, 3]
+    assert [frame.index for frame in batch.frames] == [0, 1, 2, 3]
+
+
+def test_other_shapes_wait_for_their_like_and_are_not_forgotten():
+    queue = FrameQueue(4, 2, 10.0)
+    queue.start()
+    queue.loader_up("a", 0.0)
+    commands = queue.lease(0, 0, 4, 0.0)
+    shapes = {0: (4, 4), 1: (2, 6), 2: (4, 4), 3: (4, 4)}
+    batches = []
+    while commands:
+        command = commands.pop(0)
+        if isinstance(command, Ask):
+            commands += ready(queue, command, shapes[command.index])
+        elif isinstance(command, Compute):
+            batches.append([frame.index for frame in command.frames])
+            commands += queue.computed(command.number, 0.0) + queue.written(command.number, [], 0.0)
+        elif isinstance(command, Done):
+            assert command == Done(0, [], [])
+    assert sorted(index for batch in batches for index in batch) == [0, 1, 2, 3]
+    assert [1] in batches and not queue.has_work
+
+
+def test_a_lost_loaders_tickets_are_handed_out_again():
+    queue = FrameQueue(4, 1, 10.0)
+    queue.start()
+    queue.loader_up("a", 0.0)
+    first = asks(queue.lease(0, 0, 2, 0.0))
+    queue.loader_up("b", 0.0)
+    again = asks(queue.loader_gone("a", "killed", 0.0))
+    assert [(ask.loader, ask.index, ask.slot) for ask in again] == [("b", ask.index, ask.slot) for ask in first]
+    assert ready(queue, first[0]) == [], "the dead do not speak"
+
+
+def test_an_image_that_takes_two_loaders_down_is_a_failure():
+    queue = FrameQueue(4, 1, 10.0)
+    queue.start()
+    queue.loader_up("a", 0.0)
+    queue.lease(0, 7, 1, 0.0)
+    queue.loader_gone("a", "SIGSEGV", 0.0)
+    queue.loader_up("b", 0.0)
+    (done,) = [command for command in queue.loader_gone("b", "SIGSEGV", 0.0) if isinstance(command, Done)]
+    assert done.failures[0].index == 7 and done.failures[0].kind == "crash" and "SIGSEGV" in done.failures[0].reason
+
+
+def test_a_stuck_loader_is_named_once():
+    queue = FrameQueue(4, 1, 10.0)
+    queue.start()
+    queue.loader_up("a", 0.0)
+    queue.lease(0, 0, 1, 100.0)
+    assert queue.tick(109.0) == []
+    assert queue.tick(111.0) == [Stuck("a")]
+    assert queue.tick(112.0) == []
+
+
+def test_failures_of_decoding_and_writing_are_reported_with_the_block():
+    queue = FrameQueue(4, 1, 10.0)
+    queue.start()
+    queue.loader_up("a", 0.0)
+    one, two = asks(queue.lease(3, 0, 2, 0.0))
+    queue.frame_failed("a", one.ticket, "truncated", "why", 0.0)
+    (batch,) = [command for command in ready(queue, two) if isinstance(command, Compute)]
+    queue.computed(batch.number, 0.0)
+    (done,) = queue.written(batch.number, [Failure(1, "write", "no")], 0.0)
+    assert done == Done(3, [Failure(0, "truncated", "why"), Failure(1, "write", "no")], [])
+
+
+def test_draining_gives_back_what_is_not_done():
+    queue = FrameQueue(4, 1, 10.0)
+    queue.start()
+    queue.loader_up("a", 0.0)
+    first = asks(queue.lease(3, 0, 4, 0.0))
+    one = ready(queue, first[0])[0]
+    two = ready(queue, first[1])[0]
+    queue.drain()
+    assert queue.computed(one.number, 0.0) == []
+    queue.dropped(two.number)
+    assert not queue.at_rest
+    assert queue.written(one.number, [], 0.0) == []
+    assert queue.at_rest
+    assert queue.give_back() == [Done(3, [], [1, 2, 3])]

@@ -1,0 +1,125 @@
+"""What `--images` may be, and how results are named."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import pytest
+
+from divainfer.dispatcher.listing import write_listing
+from divainfer.errors import ImageListError
+from divainfer.imagelist import ImageList
+
+
+@pytest.fixture
+def listing(tmp_path):
+    def make(images, flat=False, stdin=None):
+        files = str(tmp_path / "images.lst"), str(tmp_path / "images.idx")
+        found = write_listing(images, flat, files[0], files[1], stdin and io.BytesIO(stdin))
+        images_found = ImageList(*files)
+        paths = list(images_found)
+        images_found.close()
+        assert found.count == len(paths)
+        return found, paths
+
+    return make
+
+
+@pytest.fixture
+def tree(tmp_path):
+    top = os.fsencode(str(tmp_path / "in"))
+    for name in (b"a.jpg", b"cam1/a.jpg", b"cam1/new\nline.PNG", b"cam2/\xff.jpeg", b"notes.txt"):
+        path = os.path.join(top, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        open(path, "wb").close()
+    return os.fsdecode(top)
+
+
+def names(found, paths):
+    return [found.naming.result_name(path) for path in paths]
+
+
+def test_a_folder_is_searched_and_other_files_are_mentioned(listing, tree):
+    found, paths = listing(tree)
+    assert names(found, paths) == [b"a.json", b"cam1/a.json", b"cam1/new\nline.json", b"cam2/\xff.json"]
+    assert "1 files" in found.notes[0]
+
+
+def test_a_folder_with_a_circle_of_links_ends(listing, tree):
+    os.symlink(tree, os.path.join(tree, "cam1", "again"))
+    found, paths = listing(tree)
+    assert len(paths) == 4
+
+
+def test_a_list_is_relative_to_its_folder(listing, tree):
+    with open(os.path.join(tree, "frames.lst"), "wb") as file:
+        file.write(b"\xef\xbb\xbfcam1/a.jpg\r\n\n  \n./cam1/../a.jpg\ncam2/none here .jpg")
+    found, paths = listing(os.path.join(tree, "frames.lst"))
+    top = os.fsencode(tree)
+    assert paths == [top + b"/cam1/a.jpg", top + b"/a.jpg", top + b"/cam2/none here .jpg"]
+    assert names(found, paths) == [b"cam1/a.json", b"a.json", b"cam2/none here .json"]
+
+
+def test_a_list_may_be_separated_by_nul(listing, tree):
+    found, paths = listing("-", stdin=os.fsencode(tree) + b"/cam1/new\nline.PNG\0/data/x.jpg\0")
+    assert paths == [os.fsencode(tree) + b"/cam1/new\nline.PNG", b"/data/x.jpg"]
+
+
+def test_a_glob(listing, tree):
+    found, paths = listing(os.path.join(tree, "**", "*.jpg"))
+    assert names(found, paths) == [b"a.json", b"cam1/a.json"]
+
+
+def test_one_image(listing, tree):
+    found, paths = listing(os.path.join(tree, "cam1", "a.jpg"))
+    assert names(found, paths) == [b"a.json"]
+
+
+def test_an_image_listed_twice_is_done_once(listing):
+    found, paths = listing("-", stdin=b"/d/a.jpg\n/d/b.jpg\n/d//a.jpg\n")
+    assert paths == [b"/d/a.jpg", b"/d/b.jpg"]
+    assert "more than once" in found.notes[0]
+
+
+def test_images_that_differ_in_their_extension_keep_it(listing):
+    found, paths = listing("-", stdin=b"/d/a.jpg\n/d/a.png\n/d/b.jpg\n")
+    assert names(found, paths) == [b"a.jpg.json", b"a.png.json", b"b.jpg.json"]
+    assert "extension" in found.notes[0]
+
+
+def test_flat_names_are_refused_when_they_collide(listing):
+    found, paths = listing("-", flat=True, stdin=b"/d/x/a.jpg\n/d/y/b.jpg\n")
+    assert names(found, paths) == [b"a.json", b"b.json"]
+    with pytest.raises(ImageListError, match="/d/x/a.jpg and /d/y/a.jpg"):
+        listing("-", flat=True, stdin=b"/d/x/a.jpg\n/d/y/a.jpg\n")
+
+
+def test_roots(listing):
+    found, paths = listing("-", stdin=b"/a/x.jpg\n/b/x.jpg\n")
+    assert names(found, paths) == [b"a/x.json", b"b/x.json"]
+    found, paths = listing("-", stdin=b"/data/cam1/x.jpg\n/data/cam10/x.jpg\n")
+    assert names(found, paths) == [b"cam1/x.json", b"cam10/x.json"]
+    found, paths = listing("-", stdin=b"/x.jpg\n")
+    assert names(found, paths) == [b"x.json"]
+
+
+@pytest.mark.parametrize("images", ["", "/nowhere/frames.lst", "/nowhere/*.jpg"])
+def test_nothing_there(listing, images):
+    with pytest.raises(ImageListError):
+        listing(images)
+
+
+def test_an_empty_list_and_an_empty_folder(listing, tmp_path):
+    (tmp_path / "empty.lst").write_text("\n\n")
+    with pytest.raises(ImageListError, match="no image in it"):
+        listing(str(tmp_path / "empty.lst"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageListError, match="no image in it"):
+        listing(str(tmp_path / "empty"))
+
+
+def test_the_digest_tells_lists_apart(listing):
+    one = listing("-", stdin=b"/d/a.jpg\n/d/b.jpg\n")[0].digest
+    assert listing("-", stdin=b"/d/a.jpg\n/d/b.jpg")[0].digest == one
+    assert listing("-", stdin=b"/d/b.jpg\n/d/a.jpg\n")[0].digest != one

@@ -1,0 +1,40 @@
+"""Where an engine's time went."""
+
+from __future__ import annotations
+
+from divainfer.worker.timesplit import TimeSplit
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_each_second_has_one_name():
+    clock = Clock()
+    split = TimeSplit(clock)
+    split.set_has_work(True)
+    clock.now += 1  # warm-up
+    with split.computing():
+        clock.now += 2
+        with split.computing():  # a second stream
+            clock.now += 4
+    clock.now += 8  # starved
+    with split.waiting_for_writer():
+        clock.now += 16
+        with split.computing():
+            clock.now += 32
+    split.set_has_work(False)
+    clock.now += 64  # idle
+    assert split.seconds() == {"warm_up": 1, "busy": 38, "starved": 8, "blocked": 16, "idle": 64}
+
+
+def test_restart_forgets():
+    clock = Clock()
+    split = TimeSplit(clock)
+    clock.now += 5
+    split.restart()
+    clock.now += 1
+    assert split.seconds()["warm_up"] == 1
