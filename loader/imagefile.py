@@ -1,0 +1,100 @@
+"""Reading an image file's bytes, and the one error that anything wrong with an image becomes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+#: Bytes. Nothing that a camera writes comes near; a video or an archive in the list does.
+MAX_FILE_BYTES = 2 * 2**30
+
+#: These are the machine's trouble, not the image's: another image would fail as well, and this one succeed later.
+_MACHINE_ERRORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+class ImageError(Exception):
+    """An image that has no frame.
+
+    Attributes:
+        kind: a short word for machines: "missing", "unreadable" (permission, input/output error), "folder", "special" (a
+            pipe, a socket or a device), "empty", "not-an-image", "unsupported" (an image, of a kind that this OpenCV does
+            not read), "truncated", "corrupt", "too-large".
+        reason: one sentence for a person, without the path.
+    """
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+
+
+def read_image_file(path: bytes) -> bytes:
+    """The whole content of a file; never waits for a pipe or a device.
+
+    Args:
+        path: any bytes a path may hold.
+
+    Returns:
+        At least one byte.
+
+    Raises:
+        ImageError: kind "missing", "unreadable", "folder", "special", "empty" or "too-large".
+        OSError: when the machine has run out of something (file descriptors, memory).
+    """
+    try:
+        # Without O_NONBLOCK the open itself would wait for a pipe's writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except ValueError:
+        raise ImageError("missing", "a path cannot hold a zero byte")
+    except OSError as error:
+        raise _open_error(path, error)
+    try:
+        _check_file(os.fstat(descriptor))
+        with open(descriptor, "rb", buffering=0, closefd=False) as file:
+            data = file.read()
+    except OSError as error:
+        raise _read_error(error)
+    finally:
+        os.close(descriptor)
+    if not data:
+        raise ImageError("empty", "the file is empty")
+    return data
+
+
+def _check_file(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise ImageError("folder", "it is a folder; list the images in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError("special", "it is a pipe or a device, not a file")
+    if status.st_size > MAX_FILE_BYTES:
+        raise ImageError(
+            "too-large",
+            "the file has {:.1f} GB, more than the {:.1f} GB that are read".format(
+                status.st_size / 1e9, MAX_FILE_BYTES / 1e9
+            ),
+        )
+
+
+def _open_error(path: bytes, error: OSError) -> Exception:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+        if os.path.islink(path):
+            return ImageError("missing", "it is a symbolic link to a file that does not exist")
+        return ImageError("missing", "there is no such file" + _detail(error, errno.ENOENT))
+    if error.errno == errno.ELOOP:
+        return ImageError("unreadable", "it is a symbolic link that leads in a circle")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return ImageError("unreadable", "this user may not read it (permission denied)")
+    if error.errno == errno.ENXIO:
+        return ImageError("special", "it is a socket or a device, not a file")
+    return _read_error(error)
+
+
+def _read_error(error: OSError) -> Exception:
+    if error.errno in _MACHINE_ERRORS:
+        return error
+    return ImageError("unreadable", "it cannot be read ({})".format(error.strerror))
+
+
+def _detail(error: OSError, usual: int) -> str:
+    return "" if error.errno == usual else " ({})".format(error.strerror)
