@@ -10,7 +10,7 @@ LINT_STAMP = $(VENV)/.lint-installed
 LEG = py$(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])')
 CONSTRAINTS = $(addprefix -c ,$(wildcard constraints/$(LEG).txt))
 
-.PHONY: demo test test-fast lint types clean
+.PHONY: demo test test-fast lint types docs benchmarks clean
 
 demo: $(STAMP) ## the main job on drawn scenes, with the built-in detector, on two CPU workers
 	$(BIN)/python -m divainfer.model.demo.scenes --out $(DEMO)/frames --count 200 --seed 7
@@ -23,6 +23,13 @@ test: $(STAMP) ## all tests
 
 test-fast: $(STAMP) ## the tests that start no process
 	$(BIN)/python -m pytest tests/unit tests/property
+
+docs: $(STAMP) ## the pages that are made from the code
+	$(BIN)/python docs/make_options.py
+
+benchmarks: $(STAMP) ## writes JSON and plots to benchmarks/out
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) --editable '.[cpu,test,bench]'
+	$(BIN)/python benchmarks/feeding.py
 
 lint: $(LINT_STAMP)
 	$(BIN)/ruff check .
