@@ -86,7 +86,7 @@ def _one_of(*words: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         if value not in words:
             raise ValueError("one of {} is wanted".format(", ".join(words)))
-        return value
+        return str(value)
 
     return parse
 
@@ -199,7 +199,7 @@ class RunConfig:
     )
 
 
-FIELDS: Dict[str, dataclasses.Field] = {field.name: field for field in dataclasses.fields(RunConfig)}
+FIELDS: Dict[str, Any] = {field.name: field for field in dataclasses.fields(RunConfig)}
 
 
 def resolve(
@@ -247,7 +247,7 @@ def read_toml(path: str) -> Dict[str, Any]:
 
 def to_toml(config: RunConfig) -> str:
     """The configuration as TOML that `--config` reads back to the same."""
-    return tomli_w.dumps(to_json(config))
+    return str(tomli_w.dumps(to_json(config)))
 
 
 def to_json(config: RunConfig) -> Dict[str, Any]:

@@ -26,7 +26,9 @@ def parse_engine(text: str) -> Tuple[str, Dict[str, str]]:
     for part in rest.split(",") if colon else []:
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not value or not _WORD.match(key):
-            raise ConfigError("--engine {!r}: {!r} is not an option; write key=value, joined by commas.".format(text, part))
+            raise ConfigError(
+                "--engine {!r}: {!r} is not an option; write key=value, joined by commas.".format(text, part)
+            )
         if key in options:
             raise ConfigError("--engine {!r}: the option {} is given twice.".format(text, key))
         options[key] = value

@@ -27,7 +27,7 @@ class Failure(NamedTuple):
         reason: one sentence for people.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]
     kind: str
     reason: str
 
@@ -131,7 +131,7 @@ class Lease(NamedTuple):
 
     block: int
     start: int
-    count: int
+    count: int  # type: ignore[assignment]
 
 
 class LoaderGone(NamedTuple):

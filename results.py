@@ -23,7 +23,7 @@ class Result(NamedTuple):
             pixels of the image), `segmentation`; None when the image has no result, because it failed or is still to do.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]
     image: str
     path: str
     detections: Optional[List[Dict[str, Any]]]

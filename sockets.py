@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from typing import List, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 import zmq
 
@@ -33,17 +33,16 @@ class Listener:
     """
 
     def __init__(self, address: str) -> None:
-        self._socket = zmq.Context.instance().socket(zmq.ROUTER)
-        self._socket.setsockopt(zmq.IPC_FILTER_UID, os.getuid())
-        self._socket.setsockopt(zmq.LINGER, _LINGER_MS)
+        self.socket: Any = zmq.Context.instance().socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.IPC_FILTER_UID, os.getuid())
+        self.socket.setsockopt(zmq.LINGER, _LINGER_MS)
         # Bounds are kept by leases and tickets; a mark here would drop messages without a word.
-        self._socket.set_hwm(0)
-        self._socket.bind(address)
-        self.socket = self._socket
+        self.socket.set_hwm(0)
+        self.socket.bind(address)
 
     def send(self, peer: str, message: Message) -> None:
         """Sends to a peer; to one that is gone, nothing is sent."""
-        self._socket.send_multipart([peer.encode("ascii"), encode(message)])
+        self.socket.send_multipart([peer.encode("ascii"), encode(message)])
 
     def receive(self) -> Optional[Tuple[str, Message]]:
         """The next message and who sent it; None when none is waiting.
@@ -52,7 +51,7 @@ class Listener:
             ProtocolError: when it is none of ours.
         """
         try:
-            parts: List[bytes] = self._socket.recv_multipart(zmq.NOBLOCK)
+            parts: List[bytes] = self.socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
             return None
         if len(parts) != 2:
@@ -65,7 +64,7 @@ class Listener:
 
     def close(self) -> None:
         """Closes the socket."""
-        self._socket.close()
+        self.socket.close()
 
 
 class Caller:
@@ -77,7 +76,7 @@ class Caller:
     """
 
     def __init__(self, address: str, name: str) -> None:
-        self.socket = zmq.Context.instance().socket(zmq.DEALER)
+        self.socket: Any = zmq.Context.instance().socket(zmq.DEALER)
         self.socket.setsockopt(zmq.IDENTITY, name.encode("ascii"))
         self.socket.setsockopt(zmq.LINGER, _LINGER_MS)
         self.socket.set_hwm(0)

@@ -101,7 +101,7 @@ class Crew:
     @property
     def stats(self) -> WorkerStats:
         """Sums over all workers this seat has had; of the present one for what is not a sum."""
-        sums = [a + b for a, b in zip(self._earlier, self._current)]
+        sums: List[Any] = [a + b for a, b in zip(self._earlier, self._current)]
         return WorkerStats(*sums)._replace(
             queued=self._current.queued, slots=self._current.slots, loaders=self._current.loaders
         )

@@ -33,7 +33,7 @@ class Listing(NamedTuple):
         notes: sentences the operator should read.
     """
 
-    count: int
+    count: int  # type: ignore[assignment]
     digest: str
     naming: Naming
     notes: List[str]

@@ -22,7 +22,7 @@ class Block(NamedTuple):
     block: int
     worker: str
     start: int
-    count: int
+    count: int  # type: ignore[assignment]
 
 
 class Scheduler:

@@ -23,7 +23,9 @@ def page() -> str:
     rows = []
     for name, field in FIELDS.items():
         default = AUTO if field.metadata["auto"] else field.default
-        shown = "" if default in ("", ()) else "`{}`".format(str(default).lower() if isinstance(default, bool) else default)
+        shown = (
+            "" if default in ("", ()) else "`{}`".format(str(default).lower() if isinstance(default, bool) else default)
+        )
         help_text = field.metadata["help"].replace("|", "\\|")
         if isinstance(field.default, bool):
             option = "`{0}`, `--no-{1}`".format(option_name(name), option_name(name)[2:])

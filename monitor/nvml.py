@@ -17,7 +17,7 @@ class Gpu(NamedTuple):
         memory: bytes.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]
     uuid: str
     name: str
     memory: int

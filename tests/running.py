@@ -18,12 +18,19 @@ class Outcome(NamedTuple):
     err: str
 
 
-def divainfer(*arguments: str, timeout: float = 240, env: Optional[Dict[str, str]] = None, stdin: bytes = b"") -> Outcome:
+def divainfer(
+    *arguments: str, timeout: float = 240, env: Optional[Dict[str, str]] = None, stdin: bytes = b""
+) -> Outcome:
     """`divainfer ARGUMENTS`, in a process of its own."""
     program = [sys.executable, "-m", "divainfer.cli", *arguments]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DIVAINFER_")}
     done = subprocess.run(
-        program, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, env=dict(clean, **(env or {}))
+        program,
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=timeout,
+        env=dict(clean, **(env or {})),
     )
     return Outcome(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
 

@@ -28,7 +28,7 @@ ATTEMPTS = 2
 class Frame(NamedTuple):
     """A decoded frame in its slot; heights and widths in pixels."""
 
-    index: int
+    index: int  # type: ignore[assignment]
     block: int
     slot: int
     height: int
@@ -42,7 +42,7 @@ class Ask(NamedTuple):
 
     loader: str
     ticket: int
-    index: int
+    index: int  # type: ignore[assignment]
     slot: int
 
 

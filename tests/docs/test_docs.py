@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from divainfer import errors
 from running import divainfer, draw_images, result_files
+
+from divainfer import errors
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"] + sorted((ROOT / "docs").rglob("*.md"))
@@ -46,7 +47,9 @@ def test_the_python_examples_run(tmp_path):
     text = (ROOT / "docs" / "how-to" / "python.md").read_text(encoding="utf-8")
     api, engine = re.findall(r"```python\n(.*?)```", text, re.S)[:2]
     draw_images(str(tmp_path / "frames"), 4)
-    done = subprocess.run([sys.executable, "-c", api], cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run(
+        [sys.executable, "-c", api], cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode().splitlines()[0].startswith("4 0 ")
 
@@ -62,7 +65,7 @@ def test_the_python_examples_run(tmp_path):
     outcome = divainfer(
         *["run", "--engine", "brightness", "--images", str(tmp_path / "frames"), "--out", str(tmp_path / "bright")],
         *["--gpus", "cpu"],
-        env={"PYTHONPATH": str(tmp_path / "site")}
+        env={"PYTHONPATH": str(tmp_path / "site")},
     )
     assert outcome.code == 0, outcome.err
     assert len(result_files(str(tmp_path / "bright"))) == 4

@@ -71,7 +71,9 @@ def test_a_typo_in_the_environment_is_named(images, tmp_path):
 
 def test_printed_configuration_runs(images, tmp_path):
     arguments = ["--engine", "emulated", "--gpus", "cpu", "--images", images, "--out", str(tmp_path / "out")]
-    printed = divainfer("run", *arguments, "--short-edge-size", "64", "--print-config", env={"DIVAINFER_MAX_SIZE": "96"})
+    printed = divainfer(
+        "run", *arguments, "--short-edge-size", "64", "--print-config", env={"DIVAINFER_MAX_SIZE": "96"}
+    )
     assert printed.code == 0 and "max_size = 96" in printed.out
     assert not (tmp_path / "out").exists()
     (tmp_path / "run.toml").write_text(printed.out)
@@ -90,7 +92,7 @@ def test_a_list_on_standard_input(tmp_path):
     paths = draw_images(str(tmp_path / "in"), 4)
     outcome = divainfer(
         *["run", "--engine", "emulated", "--gpus", "cpu", "--images", "-", "--out", str(tmp_path / "out")],
-        stdin="\n".join(paths).encode()
+        stdin="\n".join(paths).encode(),
     )
     assert outcome.code == 0, outcome.err
 

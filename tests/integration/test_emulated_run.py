@@ -44,7 +44,9 @@ def run(images, out, *more: str, engine="emulated:busy_ms=1", gpus="cpu:2") -> O
 def test_results_equal_the_serial_loops(tmp_path, batch_size, streams):
     paths = draw_images(str(tmp_path / "in"), 100)
     out = str(tmp_path / "out")
-    outcome = run(str(tmp_path / "in"), out, "--batch-size", str(batch_size), "--streams", str(streams), "--loaders", "2")
+    outcome = run(
+        str(tmp_path / "in"), out, "--batch-size", str(batch_size), "--streams", str(streams), "--loaders", "2"
+    )
     assert outcome.code == 0, outcome.err
     assert result_files(out) == expected(paths, str(tmp_path / "in"))
     assert failures(out) == []
@@ -79,7 +81,9 @@ def test_ctrl_c_drains_and_the_same_command_resumes(tmp_path):
     out = str(tmp_path / "out")
     command = [sys.executable, "-m", "divainfer.cli", "run", "--engine", "emulated:busy_ms=60", "--gpus", "cpu:2"]
     process = subprocess.Popen(
-        command + ["--images", str(tmp_path / "in"), "--out", out] + SMALL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command + ["--images", str(tmp_path / "in"), "--out", out] + SMALL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     deadline = time.monotonic() + 60
     while len(result_files(out) if os.path.isdir(out) else ()) < 10:
@@ -106,7 +110,9 @@ def test_a_killed_worker_loses_nothing(tmp_path):
     out = str(tmp_path / "out")
     command = [sys.executable, "-m", "divainfer.cli", "run", "--engine", "emulated:busy_ms=40", "--gpus", "cpu:2"]
     process = subprocess.Popen(
-        command + ["--images", str(tmp_path / "in"), "--out", out] + SMALL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command + ["--images", str(tmp_path / "in"), "--out", out] + SMALL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     deadline = time.monotonic() + 60
     while len(result_files(out) if os.path.isdir(out) else ()) < 5:
@@ -129,7 +135,9 @@ def test_everything_dies_with_a_killed_dispatcher(tmp_path):
     out = str(tmp_path / "out")
     command = [sys.executable, "-m", "divainfer.cli", "run", "--engine", "emulated:busy_ms=100", "--gpus", "cpu:2"]
     process = subprocess.Popen(
-        command + ["--images", str(tmp_path / "in"), "--out", out] + SMALL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command + ["--images", str(tmp_path / "in"), "--out", out] + SMALL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 60
     while len(result_files(out) if os.path.isdir(out) else ()) < 3:

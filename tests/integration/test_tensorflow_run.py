@@ -111,7 +111,9 @@ def test_frames_of_another_size_than_the_graphs_are_failures_with_a_reason(tmp_p
     cv2.imwrite(str(tmp_path / "in" / "wrong.png"), np.zeros((height, width + 40, 3), np.uint8))
     sizes = ["--short-edge-size", str(min(height, width)), "--max-size", str(width + 40)]
     out = str(tmp_path / "out")
-    outcome = divainfer("run", "--model", graph, "--images", str(tmp_path / "in"), "--out", out, "--gpus", "cpu", *sizes)
+    outcome = divainfer(
+        "run", "--model", graph, "--images", str(tmp_path / "in"), "--out", out, "--gpus", "cpu", *sizes
+    )
     assert outcome.code == 3, outcome.err
     (record,) = failures(out)
     assert record["kind"] == "size" and record["image"].endswith("wrong.png")
