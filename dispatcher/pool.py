@@ -10,16 +10,14 @@ from .. import messages
 from ..errors import EngineBootError, RunFailed
 from ..messages import Failure
 from ..sockets import Listener
+from .committer import Committer, Finished
 from .crew import ENDING, UP, Crew, LoaderLost, Lost
-from .failurelog import FailureLog
 from .interrupts import Interrupts
-from .ledger import Ledger
 from .scheduler import Block, Scheduler
 
 log = logging.getLogger("dispatcher")
 
 _TURN_MS = 200
-_COMMIT_SECONDS = 1.0
 #: After it was told to stop, a worker may take this long for the batch it computes; then it is killed.
 _DRAIN_SECONDS = 60.0
 _GOODBYE_SECONDS = 10.0
@@ -32,8 +30,7 @@ class Pool:
         listener: the dispatcher's socket.
         crews: not started yet.
         scheduler: what is to be done.
-        ledger: where it is recorded.
-        failure_log: where failures are shown.
+        committer: records what is done.
         interrupts: whether the operator wants to stop.
         show: called about five times a second, and once at the end.
     """
@@ -43,8 +40,7 @@ class Pool:
         listener: Listener,
         crews: List[Crew],
         scheduler: Scheduler,
-        ledger: Ledger,
-        failure_log: FailureLog,
+        committer: Committer,
         interrupts: Interrupts,
         show: Callable[["Pool"], None],
     ) -> None:
@@ -54,12 +50,9 @@ class Pool:
         self._listener = listener
         self._scheduler = scheduler
         self._total = scheduler.unleased
-        self._ledger = ledger
-        self._failure_log = failure_log
+        self._committer = committer
         self._interrupts = interrupts
         self._show = show
-        self._commit_at = 0.0
-        self._new_failures: List[Failure] = []
 
     def run(self) -> bool:
         """Runs to the end.
@@ -82,8 +75,9 @@ class Pool:
         finally:
             for crew in self.crews:
                 crew.close(0.0)
-            self._commit()
+            self._committer.close()
             self._show(self)
+            self._check_committer()
 
     def _turn(self) -> None:
         self._listener.socket.poll(_TURN_MS)
@@ -95,9 +89,7 @@ class Pool:
                     self._send(self._scheduler.lost(event.worker))
                 elif isinstance(event, LoaderLost) and event.worker:
                     self._listener.send(event.worker, messages.LoaderGone(event.loader, event.how))
-        if now >= self._commit_at:
-            self._commit()
-            self._commit_at = now + _COMMIT_SECONDS
+        self._check_committer()
         self._show(self)
 
     def _check_alive(self) -> None:
@@ -167,22 +159,18 @@ class Pool:
         self._send(leases)
         failures = [Failure(*failure) for failure in message.failures]
         for start, stop in _without(block, message.missing):
-            inside = [failure for failure in failures if start <= failure.index < stop]
-            self._ledger.add(start, stop - start, inside)
+            inside = tuple(failure for failure in failures if start <= failure.index < stop)
+            self._committer.add(Finished(start, stop, inside))
             self.done += stop - start
         self.failures += len(failures)
-        self._new_failures += failures
 
-    def _commit(self) -> None:
-        try:
-            self._ledger.commit()
-        except OSError as error:
+    def _check_committer(self) -> None:
+        error = self._committer.error
+        if error is not None:
             raise RunFailed(
                 "The ledger cannot be written ({}). Everything recorded before is safe; make room and give the same "
                 "command again.".format(error.strerror)
             )
-        self._failure_log.add(self._new_failures)
-        self._new_failures = []
 
 
 def _without(block: Block, missing: List[int]) -> Iterable[Tuple[int, int]]:

@@ -20,6 +20,7 @@ from ..imagelist import ImageList, ImageListWriter
 from ..runfolder import RunFolder, write_json
 from ..sockets import Listener, new_address
 from .child import Child
+from .committer import Committer
 from .crew import UP, Crew, Deadlines
 from .failurelog import FailureLog
 from .interrupts import Interrupts
@@ -151,9 +152,9 @@ class _Run:
         finished = True
         try:
             with Interrupts() as interrupts:
-                pool = Pool(listener, crews, scheduler, ledger, failure_log, interrupts, show)
-                if crews:
-                    finished = pool.run()
+                committer = Committer(self._folder.out, ledger, failure_log)
+                pool = Pool(listener, crews, scheduler, committer, interrupts, show)
+                finished = pool.run()
         finally:
             display.close()
             listener.close()

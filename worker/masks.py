@@ -6,6 +6,23 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
+from ..errors import EngineBootError
+
+
+def check_masks() -> None:
+    """Checks that masks can be encoded here.
+
+    Raises:
+        EngineBootError: when pycocotools is missing.
+    """
+    try:
+        import pycocotools.mask  # noqa: F401
+    except ImportError:
+        raise EngineBootError(
+            'the model has masks, and encoding them needs pycocotools: pip install "divainfer[masks]", or leave them out '
+            'with "masks": "" among the outputs of its card'
+        )
+
 
 def encode_masks(masks: np.ndarray, corners: np.ndarray, image_size: Tuple[int, int]) -> List[Dict[str, Any]]:
     """Pastes each patch into its box and encodes the image.
@@ -21,7 +38,7 @@ def encode_masks(masks: np.ndarray, corners: np.ndarray, image_size: Tuple[int, 
     Returns:
         For each mask `{"size": [height, width], "counts": "..."}`.
     """
-    # Only models with masks need these two; the worker has checked at start that they are installed.
+    # Only models with masks need these two; `check_masks` has found them at the worker's start.
     import cv2
     from pycocotools import mask as coco_mask
 

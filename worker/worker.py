@@ -23,6 +23,7 @@ from ..sockets import Caller, Listener
 from .computing import BootFailed, Computed, Computing, Dropped, Ready, check_fits
 from .engines import engine_class, parse_engine
 from .engines.base import EngineSpec
+from .masks import check_masks
 from .outbox import Outbox
 from .queue import Ask, Command, Compute, Done, FrameQueue, Stuck, Want
 from .results import ResultFormat
@@ -88,8 +89,11 @@ class Worker:
     def _build(self) -> None:
         orders = self._orders
         name, options = parse_engine(orders.engine)
+        card = parse_card(orders.card, orders.model)
+        if card.outputs.get("masks"):
+            check_masks()
         spec = EngineSpec(
-            orders.model, parse_card(orders.card, orders.model), orders.device, orders.on_gpu, orders.batch_size,
+            orders.model, card, orders.device, orders.on_gpu, orders.batch_size,
             orders.threads, options,
         )  # fmt: skip
         engine = engine_class(name)(spec)
