@@ -48,6 +48,10 @@ class RunFolder:
         """The log file of a process, such as `worker-0`."""
         return os.path.join(self.logs, process + ".log")
 
+    def computing(self, worker: str) -> str:
+        """Where a worker notes what it computes."""
+        return os.path.join(self.parts, worker + ".computing")
+
     def remove_unless_used(self) -> None:
         """Takes the folder away again when no run was ever started in it, and `out` too if it is empty then."""
         for name in (self.list + ".new", self.index + ".new"):

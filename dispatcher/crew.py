@@ -21,10 +21,11 @@ _serial = itertools.count()
 
 
 class Lost(NamedTuple):
-    """A worker is gone; its leases are to be taken back."""
+    """A worker is gone; its leases are to be taken back. `computing`: indices of the images it was computing."""
 
     worker: str
     how: str
+    computing: List[int]
 
 
 class LoaderLost(NamedTuple):
@@ -53,6 +54,7 @@ class Crew:
         start_loader: starts a loader of a given name for a worker's address.
         new_address: makes an address.
         deadlines: when to lose patience.
+        computing_at_death: the images that a worker of a given name was computing when it died.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Crew:
         start_loader: Callable[["Crew", str, str], Child],
         new_address: Callable[[], str],
         deadlines: Deadlines,
+        computing_at_death: Callable[[str], List[int]],
     ) -> None:
         self.seat = seat
         self.device = device
@@ -76,6 +79,7 @@ class Crew:
         self._start_loader = start_loader
         self._new_address = new_address
         self._deadlines = deadlines
+        self._computing_at_death = computing_at_death
         self._worker: Optional[Child] = None
         self._address = ""
         self._loaders: Dict[str, Child] = {}
@@ -125,9 +129,13 @@ class Crew:
         if stats is not None:
             news = WorkerStats(*stats)
             if news.images > self._current.images:
-                self._budget.progress()
-                self._loader_budget.progress()
+                self.achieved()
             self._current = news
+
+    def achieved(self) -> None:
+        """Something was achieved; the budgets for restarts are whole again."""
+        self._budget.progress()
+        self._loader_budget.progress()
 
     def up(self, description: str) -> None:
         """The engine is ready."""
@@ -189,7 +197,7 @@ class Crew:
         self._end_loaders()
         was, self.state = self.state, CLOSED
         self._earlier, self._current = self.stats._replace(queued=0, slots=0, loaders=0), WorkerStats()
-        self.reason = self.reason or how
+        why = self.reason = self.reason or how
         if was != ENDING:
             # One that never came up fails the same way again; one that worked may do so again.
             pause = self._budget.spend() if was == UP else None
@@ -202,7 +210,7 @@ class Crew:
             )
             if pause is not None:
                 self.state, self._again_at, self.reason = PAUSED, now + pause, ""
-        return [Lost(name, self.reason)]
+        return [Lost(name, why, self._computing_at_death(name))]
 
     def _add_loader(self) -> None:
         name = "loader-{}.{}".format(self.seat, next(_serial))

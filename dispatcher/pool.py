@@ -13,7 +13,7 @@ from ..sockets import Listener
 from .committer import Committer, Finished
 from .crew import ENDING, UP, Crew, LoaderLost, Lost
 from .interrupts import Interrupts
-from .scheduler import Block, Scheduler
+from .scheduler import Block, Scheduler, between
 
 log = logging.getLogger("dispatcher")
 
@@ -86,11 +86,20 @@ class Pool:
         for crew in self.crews:
             for event in crew.look(now):
                 if isinstance(event, Lost):
-                    self._send(self._scheduler.lost(event.worker))
+                    self._worker_lost(crew, event)
                 elif isinstance(event, LoaderLost) and event.worker:
                     self._listener.send(event.worker, messages.LoaderGone(event.loader, event.how))
         self._check_committer()
         self._show(self)
+
+    def _worker_lost(self, crew: Crew, lost: Lost) -> None:
+        convicted, leases = self._scheduler.lost(lost.worker, lost.computing)
+        for index in convicted:
+            reason = "two workers ended while computing this image (the last one: {})".format(lost.how)
+            self._done(index, index + 1, (Failure(index, "crash", reason),))
+            # That image's deaths were not the worker's fault.
+            crew.achieved()
+        self._send(leases)
 
     def _check_alive(self) -> None:
         if any(crew.alive for crew in self.crews):
@@ -158,10 +167,13 @@ class Pool:
         block, leases = outcome
         self._send(leases)
         failures = [Failure(*failure) for failure in message.failures]
-        for start, stop in _without(block, message.missing):
+        for start, stop in between(block.start, block.start + block.count, message.missing):
             inside = tuple(failure for failure in failures if start <= failure.index < stop)
-            self._committer.add(Finished(start, stop, inside))
-            self.done += stop - start
+            self._done(start, stop, inside)
+
+    def _done(self, start: int, stop: int, failures: Tuple[Failure, ...]) -> None:
+        self._committer.add(Finished(start, stop, failures))
+        self.done += stop - start
         self.failures += len(failures)
 
     def _check_committer(self) -> None:
@@ -171,12 +183,3 @@ class Pool:
                 "The ledger cannot be written ({}). Everything recorded before is safe; make room and give the same "
                 "command again.".format(error.strerror)
             )
-
-
-def _without(block: Block, missing: List[int]) -> Iterable[Tuple[int, int]]:
-    """The ranges of a block between the missing images."""
-    start = block.start
-    for index in sorted(missing) + [block.start + block.count]:
-        if start < index:
-            yield start, index
-        start = index + 1

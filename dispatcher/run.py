@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from .. import __version__
 from ..boot import LoaderOrders, WorkerOrders
+from ..computingfile import computing_at_death
 from ..config import RunConfig, to_json
 from ..errors import ConfigError, DivaInferError, MismatchError, OutputError
 from ..imagelist import ImageList, ImageListWriter
@@ -185,9 +186,21 @@ class _Run:
         config = self._plan.config
         deadlines = Deadlines(config.boot_timeout, config.hang_timeout)
         return [
-            Crew(seat, device, self._plan.loaders, self._start_worker, self._start_loader, new_address, deadlines)
+            Crew(
+                seat,
+                device,
+                self._plan.loaders,
+                self._start_worker,
+                self._start_loader,
+                new_address,
+                deadlines,
+                self._computing_at_death,
+            )
             for seat, device in enumerate(self._devices)
         ]
+
+    def _computing_at_death(self, worker: str) -> List[int]:
+        return computing_at_death(self._folder.computing(worker), self._plan.batch_size)
 
     def _start_worker(self, crew: Crew, name: str, address: str) -> Child:
         plan, config = self._plan, self._plan.config

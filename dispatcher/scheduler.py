@@ -1,12 +1,17 @@
 """Who does which images: hands out blocks under lease, takes them back from the lost, and shrinks them near the end.
 
 Pure: no process, no socket, no clock. The dispatcher calls it with what happened and sends the leases that come back.
+
+NOTE [suspects]: when a worker dies, the images it was computing are suspects. Each is leased again as a block of its own, to a
+worker that has nothing else and gets nothing else meanwhile. A worker that dies once more convicts the image, which is given
+up. So an innocent image that was in the batch when its worker was killed is computed after all, and a guilty one costs two
+workers, however large its batch was.
 """
 
 from __future__ import annotations
 
 import collections
-from typing import Deque, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Deque, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 
 class Block(NamedTuple):
@@ -43,12 +48,14 @@ class Scheduler:
         self._most = max(most, self._least)
         self._next_block = 0
         self._leases: Dict[int, Block] = {}
+        self._suspects: Deque[int] = collections.deque()
+        self._alone: Set[int] = set()
         self._wanted: "collections.OrderedDict[str, int]" = collections.OrderedDict()
 
     @property
     def finished(self) -> bool:
         """Whether every image is done."""
-        return not self.unleased and not self._leases
+        return not self.unleased and not self._suspects and not self._leases
 
     def outstanding(self, worker: str) -> int:
         """Images that a worker holds leases on."""
@@ -69,36 +76,74 @@ class Scheduler:
         if lease is None or lease.worker != worker:
             return None
         del self._leases[block]
+        self._alone.discard(block)
         return lease, self._serve()
 
-    def lost(self, worker: str) -> List[Block]:
-        """A worker is gone; what it held goes to whoever asks. Returns the leases that became possible."""
+    def lost(self, worker: str, computing: Iterable[int] = ()) -> Tuple[List[int], List[Block]]:
+        """A worker is gone; what it held goes to whoever asks, and what it was computing is suspect (NOTE [suspects]).
+
+        Args:
+            worker: who is gone.
+            computing: indices it was computing.
+
+        Returns:
+            Convicted images, which are given up, and the leases that became possible.
+        """
         self._wanted.pop(worker, None)
+        suspected = set(computing)
+        convicted: List[int] = []
         held = sorted(
             (lease for lease in self._leases.values() if lease.worker == worker), key=lambda lease: lease.start
         )
         for lease in reversed(held):
             del self._leases[lease.block]
-            self._todo.appendleft((lease.start, lease.start + lease.count))
-            self.unleased += lease.count
-        return self._serve()
+            stop = lease.start + lease.count
+            suspects = [index for index in range(lease.start, stop) if index in suspected]
+            if suspects and lease.block in self._alone:
+                convicted += suspects
+            else:
+                self._suspects.extend(suspects)
+            self._alone.discard(lease.block)
+            for first, last in reversed(list(between(lease.start, stop, suspects))):
+                self._todo.appendleft((first, last))
+                self.unleased += last - first
+        return convicted, self._serve()
 
     def stop(self) -> None:
         """Hands out nothing more."""
         self._todo.clear()
+        self._suspects.clear()
         self._wanted.clear()
         self.unleased = 0
 
     def _serve(self) -> List[Block]:
         served = []
         for worker, images in list(self._wanted.items()):
-            if not self._todo:
-                break
-            count = min(images, self._block_size(worker))
-            if count > 0:
+            block = self._next(worker, images)
+            if block is not None:
                 del self._wanted[worker]
-                served.append(self._lease(worker, count))
+                served.append(block)
         return served
+
+    def _next(self, worker: str, images: int) -> Optional[Block]:
+        """The block a worker gets now, or None."""
+        held = [lease.block for lease in self._leases.values() if lease.worker == worker]
+        if any(block in self._alone for block in held):
+            return None
+        if self._suspects and not held:
+            index = self._suspects.popleft()
+            block = self._lease(worker, index, 1)
+            self._alone.add(block.block)
+            return block
+        count = min(images, self._block_size(worker)) if self._todo else 0
+        if count <= 0:
+            return None
+        start, stop = self._todo.popleft()
+        if stop - start > count:
+            self._todo.appendleft((start + count, stop))
+            stop = start + count
+        self.unleased -= stop - start
+        return self._lease(worker, start, stop - start)
 
     def _block_size(self, worker: str) -> int:
         """How many images a worker may have now; 0 when it holds its share of the rest already."""
@@ -112,12 +157,18 @@ class Scheduler:
             return 0
         return max(size - size % self._least, self._least)
 
-    def _lease(self, worker: str, count: int) -> Block:
-        start, stop = self._todo.popleft()
-        if stop - start > count:
-            self._todo.appendleft((start + count, stop))
-        block = Block(self._next_block, worker, start, min(count, stop - start))
+    def _lease(self, worker: str, start: int, count: int) -> Block:
+        block = Block(self._next_block, worker, start, count)
         self._next_block += 1
-        self.unleased -= block.count
         self._leases[block.block] = block
         return block
+
+
+def between(start: int, stop: int, left_out: Iterable[int]) -> Iterator[Tuple[int, int]]:
+    """The ranges of `[start, stop)` between some indices."""
+    for index in sorted(left_out):
+        if start < index:
+            yield start, index
+        start = index + 1
+    if start < stop:
+        yield start, stop

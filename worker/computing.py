@@ -9,6 +9,7 @@ from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from ..computingfile import ComputingFile
 from ..errors import DivaInferError, EngineBootError, EngineError
 from ..loader.memory import FrameMemory
 from ..messages import Failure
@@ -52,6 +53,7 @@ class Computing:
         writer: takes the outcomes.
         split: adds up the engine's time.
         streams: batches in flight.
+        noted: where the images being computed are noted.
         post: takes `Ready`, `BootFailed`, `Computed`, `Dropped` and `Fatal`; called from these threads.
     """
 
@@ -62,6 +64,7 @@ class Computing:
         writer: Writer,
         split: TimeSplit,
         streams: int,
+        noted: ComputingFile,
         post: Callable[[Any], None],
     ) -> None:
         self._engine = engine
@@ -69,6 +72,7 @@ class Computing:
         self._memory = memory
         self._writer = writer
         self._split = split
+        self._noted = noted
         self._post = post
         self._batches: "queue.SimpleQueue[Optional[Compute]]" = queue.SimpleQueue()
         self._streams = streams
@@ -76,6 +80,7 @@ class Computing:
         self._stopping = False
         self._since: List[Optional[float]] = [None] * streams
         self._first_done = False
+        self._last_good: Optional[Tuple[int, ...]] = None
 
     def start(self) -> None:
         """Loads the engine and then computes; returns at once."""
@@ -131,13 +136,17 @@ class Computing:
                     self._post(Dropped(batch.number))
                     continue
                 self._since[stream] = time.monotonic()
+                self._noted.begin(stream, [frame.index for frame in batch.frames])
                 with self._split.computing():
                     outcomes = self._compute(batch.frames)
+                self._noted.end(stream)
                 self._since[stream] = None
                 self._first_done = True
                 self._post(Computed(batch.number))
                 with self._split.waiting_for_writer():
                     self._writer.put(batch.number, outcomes)
+        except _Broken as error:
+            self._post(Fatal(str(error)))
         except Exception as error:  # Whatever it is, the dispatcher must hear of it.
             self._post(Fatal("the engine's thread failed: {!r}".format(error)))
 
@@ -158,13 +167,32 @@ class Computing:
             found = self._engine.infer(pixels)
             if len(found) != len(frames):
                 raise EngineError("the engine returned {} results for {} frames".format(len(found), len(frames)))
+            self._last_good = pixels.shape
             return list(found)
+        except _Broken:
+            raise
         except Exception as error:  # A plug-in may raise anything; the run goes on without this image.
             if len(frames) > 1:
                 half = len(frames) // 2
                 return self._infer(pixels[:half], frames[:half]) + self._infer(pixels[half:], frames[half:])
             reason = str(error) if isinstance(error, EngineError) else "the engine raised {!r}".format(error)
+            self._check_engine(pixels.shape, reason)
             return [Failure(frames[0].index, "engine", reason)]
+
+    def _check_engine(self, shape: Tuple[int, ...], reason: str) -> None:
+        """Tells an image the engine cannot do from an engine that can do nothing any more, such as one whose GPU is gone.
+
+        Raises:
+            _Broken: when it fails on black frames as well, of a shape that it has done before if there is one.
+        """
+        try:
+            self._engine.infer(np.zeros(self._last_good or shape, np.uint8))
+        except Exception:  # Whatever it is this time.
+            raise _Broken("the engine fails on every frame: {}".format(reason))
+
+
+class _Broken(Exception):
+    """The engine is of no use any more; the text says why."""
 
 
 def check_fits(info: EngineInfo, batch_size: int) -> None:

@@ -12,6 +12,7 @@ import zmq
 from .. import messages
 from ..boot import WorkerOrders
 from ..card import parse_card
+from ..computingfile import ComputingFile
 from ..errors import DivaInferError, EngineBootError
 from ..geometry import frame_bytes
 from ..imagelist import ImageList
@@ -113,7 +114,10 @@ class Worker:
             ResultFormat(tuple(orders.classes), orders.style, orders.score_threshold, keep),
             self._outbox.put,
         )
-        self._computing = Computing(engine, self._memory, self._writer, self._split, orders.streams, self._outbox.put)
+        noted = ComputingFile(RunFolder(orders.out).computing(orders.name), orders.streams, orders.batch_size)
+        self._computing = Computing(
+            engine, self._memory, self._writer, self._split, orders.streams, noted, self._outbox.put
+        )
 
     # --- who speaks to us
 

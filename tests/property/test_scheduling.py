@@ -32,10 +32,13 @@ def test_the_scheduler_finishes_every_image_once(total, workers, least, data):
     names = ["w{}".format(number) for number in range(workers)]
     held = collections.defaultdict(list)
     done = collections.Counter()
+    strikes = collections.Counter()
 
     def give(blocks):
         for block in blocks:
             held[block.worker].append(block)
+            alone = [index for index in range(block.start, block.start + block.count) if strikes[index]]
+            assert not alone or (block.count == 1 and len(held[block.worker]) == 1), "a suspect is leased alone"
 
     generation = 0
     for name in names:
@@ -45,8 +48,13 @@ def test_the_scheduler_finishes_every_image_once(total, workers, least, data):
         assert busy, "work is left, but nobody has any"
         name = data.draw(st.sampled_from(busy))
         if data.draw(st.integers(0, 9)) == 9:
-            del held[name]
-            give(scheduler.lost(name))
+            mine = [index for block in held.pop(name) for index in range(block.start, block.start + block.count)]
+            computing = data.draw(st.lists(st.sampled_from(mine), max_size=least))
+            strikes.update(set(computing))
+            convicted, leases = scheduler.lost(name, computing)
+            assert all(strikes[index] >= 2 for index in convicted), "an innocent image was given up"
+            done.update(convicted)
+            give(leases)
             generation += 1
             names[names.index(name)] = name = "{}.{}".format(name.split(".")[0], generation)
             give(scheduler.want(name, 40))

@@ -56,11 +56,31 @@ def test_a_lost_workers_images_go_to_the_others():
     assert indices(rest) == list(range(100))
 
 
+def test_what_a_lost_worker_computed_is_leased_alone_and_convicted_the_second_time():
+    scheduler = Scheduler([(0, 20)], workers=2, most=10)
+    (first,) = scheduler.want("a", 10)
+    convicted, _ = scheduler.lost("a", computing=[2, 3])
+    assert convicted == []
+    (alone,) = scheduler.want("b", 10)
+    assert (alone.start, alone.count) == (2, 1)
+    assert scheduler.want("b", 10) == [], "nothing beside a suspect"
+    convicted, _ = scheduler.lost("b", computing=[2])
+    assert convicted == [2]
+    (alone,) = scheduler.want("c", 10)
+    assert (alone.start, alone.count) == (3, 1)
+    _, more = scheduler.done("c", alone.block)
+    blocks = more + scheduler.want("c", 10)
+    while not scheduler.finished:
+        block = blocks.pop(0)
+        assert not {2, 3} & set(range(block.start, block.start + block.count))
+        blocks += scheduler.done("c", block.block)[1] + scheduler.want("c", 10)
+
+
 def test_a_request_waits_until_images_come_back():
     scheduler = Scheduler([(0, 1)], workers=2)
     (only,) = scheduler.want("a", 10)
     assert scheduler.want("b", 10) == []
-    (again,) = scheduler.lost("a")
+    (again,) = scheduler.lost("a")[1]
     assert (again.worker, again.start, again.count) == ("b", 0, 1)
     assert only.block != again.block
 

@@ -1,0 +1,65 @@
+"""Images that crash, hang or break the engine: each is found and recorded, the others are computed, the run goes on."""
+
+from __future__ import annotations
+
+import os
+
+import cv2
+import numpy as np
+import pytest
+from plugins import install
+from running import divainfer, failures, result_files, summary
+
+SIZES = ["--short-edge-size", "64", "--max-size", "64"]
+
+
+def draw(folder, count, deeds):
+    os.makedirs(folder)
+    for index in range(count):
+        image = np.full((64, 64, 3), index % 200 + 20, np.uint8)
+        if index in deeds:
+            image[0, 0] = (deeds[index], 13, 13)
+        cv2.imwrite(os.path.join(folder, "{:04d}.png".format(index)), image)
+
+
+def run(tmp_path, *more, gpus="cpu:2"):
+    arguments = ["run", "--engine", "moody:busy_ms=2", "--images", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    return divainfer(*arguments, "--gpus", gpus, *SIZES, *more, env=install(tmp_path))
+
+
+def failed(tmp_path):
+    return {int(os.path.basename(record["image"])[:4]): record for record in failures(str(tmp_path / "out"))}
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_images_that_kill_their_worker_are_recorded_and_passed_over(tmp_path, batch_size):
+    deeds = {5: 1, 6: 1, 30: 2, 55: 6, 59: 5}
+    draw(str(tmp_path / "in"), 60, deeds)
+    outcome = run(tmp_path, "--batch-size", str(batch_size))
+    assert outcome.code == 3, outcome.err
+    found = failed(tmp_path)
+    assert set(found) == set(deeds)
+    assert found[5]["kind"] == "crash" and "SIGSEGV" in found[5]["reason"]
+    assert found[30]["kind"] == "crash" and "status 1" in found[30]["reason"]
+    assert found[59]["kind"] == "engine" and found[59]["reason"] == "this one not"
+    assert len(result_files(str(tmp_path / "out"))) == 60 - len(deeds)
+    assert summary(str(tmp_path / "out"))["results"] == 60 - len(deeds)
+
+
+@pytest.mark.parametrize("deed", [3, 4], ids=["in Python", "in C"])
+def test_an_image_over_which_the_engine_hangs_is_recorded(tmp_path, deed):
+    draw(str(tmp_path / "in"), 20, {7: deed})
+    outcome = run(tmp_path, "--hang-timeout", "2", "--boot-timeout", "20")
+    assert outcome.code == 3, outcome.err
+    found = failed(tmp_path)
+    assert set(found) == {7} and "one batch for" in found[7]["reason"]
+    assert len(result_files(str(tmp_path / "out"))) == 19
+
+
+def test_a_device_that_fails_on_everything_does_not_turn_the_list_into_failures(tmp_path):
+    draw(str(tmp_path / "in"), 60, {20: 7})
+    outcome = run(tmp_path, gpus="cpu")
+    assert outcome.code == 3, outcome.err
+    # The worker is replaced; only the image that breaks the device each time is given up.
+    assert set(failed(tmp_path)) == {20}
+    assert len(result_files(str(tmp_path / "out"))) == 59
