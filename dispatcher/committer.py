@@ -7,10 +7,11 @@ commit.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import threading
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from ..messages import Failure
 from .failurelog import FailureLog
@@ -35,12 +36,16 @@ class Committer:
         out: the output folder, whose file system holds the results.
         ledger: where it is recorded.
         failure_log: where failures are shown, once they are recorded.
+        result_path: where an image's result is, by its index.
     """
 
-    def __init__(self, out: str, ledger: Ledger, failure_log: FailureLog) -> None:
+    def __init__(
+        self, out: str, ledger: Ledger, failure_log: FailureLog, result_path: Callable[[int], bytes]
+    ) -> None:
         self._folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
         self._ledger = ledger
         self._failure_log = failure_log
+        self._result_path = result_path
         self._finished: List[Finished] = []
         self._changed = threading.Condition()
         self._closing = False
@@ -84,6 +89,10 @@ class Committer:
                 return
 
     def _commit(self, finished: List[Finished]) -> None:
+        for failure in (failure for one in finished for failure in one.failures):
+            # A worker may have died after it had written this result and before it could report it.
+            with contextlib.suppress(OSError):
+                os.unlink(self._result_path(failure.index))
         sync_file_system(self._folder)
         for start, stop, failures in finished:
             self._ledger.add(start, stop - start, failures)

@@ -147,13 +147,16 @@ class _Run:
         listener = Listener(self._address)
         display = ProgressDisplay(self._progress_mode, self._listing.count, done_before)
 
+        def result_path(index: int) -> bytes:
+            return os.path.join(os.fsencode(self._folder.out), self._listing.naming.result_name(images[index]))
+
         def show(pool: Pool) -> None:
             display.update(pool.done, pool.failures, sum(crew.state == UP for crew in pool.crews), len(pool.crews))
 
         finished = True
         try:
             with Interrupts() as interrupts:
-                committer = Committer(self._folder.out, ledger, failure_log)
+                committer = Committer(self._folder.out, ledger, failure_log, result_path)
                 pool = Pool(listener, crews, scheduler, committer, interrupts, show)
                 finished = pool.run()
         finally:
