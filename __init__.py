@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .detections import Detections
     from .dispatcher.run import dry_run, run
     from .dispatcher.summary import Summary
-    from .results import Result, results
+    from .resultfiles import Result, results
     from .worker.engines.base import Engine, EngineInfo, EngineSpec
 
 _HOMES = {
@@ -39,11 +39,11 @@ _HOMES = {
     "Engine": ".worker.engines.base",
     "EngineInfo": ".worker.engines.base",
     "EngineSpec": ".worker.engines.base",
-    "Result": ".results",
+    "Result": ".resultfiles",
     "RunConfig": ".config",
     "Summary": ".dispatcher.summary",
     "dry_run": ".dispatcher.run",
-    "results": ".results",
+    "results": ".resultfiles",
     "run": ".dispatcher.run",
 }
 

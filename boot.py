@@ -109,7 +109,7 @@ def read_orders(kind: Type[Orders]) -> Orders:
     faulthandler.enable()
     orders = kind(**json.loads(sys.stdin.buffer.read().decode("ascii")))
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_LOG_FORMAT)
-    # Ctrl-C reaches every process of the terminal; only the dispatcher acts on it, and tells us.
+    # Only the dispatcher acts on Ctrl-C, and tells us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with(orders.parent)  # type: ignore[attr-defined]
     return orders

@@ -11,7 +11,7 @@ import click
 from . import __version__
 from .config import FIELDS, option_name, resolve, to_toml
 from .dispatcher.run import dry_run, run
-from .errors import DivaInferError
+from .errors import EXIT_INTERRUPTED, DivaInferError
 
 _EPILOG = """\b
 Examples:
@@ -78,6 +78,9 @@ def run_command(config_file: Optional[str], print_config: bool, dry: bool, debug
             click.echo(to_toml(config), nl=False)
             return
         summary = (dry_run if dry else run)(config, say=_say)
+    except KeyboardInterrupt:
+        _say("Stopped before anything was computed.")
+        sys.exit(EXIT_INTERRUPTED)
     except DivaInferError as error:
         if debug:
             logging.exception("traceback")

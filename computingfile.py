@@ -10,6 +10,8 @@ from typing import List, Sequence
 
 import numpy as np
 
+from .errors import EngineBootError
+
 
 class ComputingFile:
     """Written by the worker: what each of its streams computes.
@@ -18,10 +20,19 @@ class ComputingFile:
         path: the file; made anew.
         streams: batches in flight.
         batch_size: largest batch.
+
+    Raises:
+        EngineBootError: when it cannot be written.
     """
 
     def __init__(self, path: str, streams: int, batch_size: int) -> None:
-        self._rows = np.memmap(path, dtype="<i8", mode="w+", shape=(streams, 1 + batch_size))
+        rows = np.zeros((streams, 1 + batch_size), "<i8")
+        try:
+            # Written out at once: a hole that cannot be filled later, on a full disk, would end the worker by SIGBUS.
+            rows.tofile(path)
+            self._rows = np.memmap(path, dtype=rows.dtype, mode="r+", shape=rows.shape)
+        except OSError as error:
+            raise EngineBootError("{}: cannot be written ({})".format(path, error.strerror or error))
 
     def begin(self, stream: int, indices: Sequence[int]) -> None:
         """A stream begins to compute these images."""

@@ -41,14 +41,15 @@ def _flag(value: Any) -> bool:
     return words[value.lower()]
 
 
-def _whole(least: int) -> Callable[[Any], int]:
+def _whole(least: int, most: int = 2**31) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         try:
             number = int(value, 10) if isinstance(value, str) else value
         except ValueError:
             number = None
-        if not isinstance(number, int) or isinstance(number, bool) or number < least:
-            raise ValueError("a whole number of at least {} is wanted".format(least))
+        if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
+            limit = " and at most {}".format(most) if most < 2**31 else ""
+            raise ValueError("a whole number of at least {}{} is wanted".format(least, limit))
         return number
 
     return parse
@@ -141,11 +142,13 @@ class RunConfig:
         _text,
         "NAME[:K=V,...]",
     )
-    loaders: Optional[int] = _option(None, "Loader processes for each worker, or 'auto'.", _whole(1), "N", auto=True)
+    loaders: Optional[int] = _option(
+        None, "Loader processes for each worker, or 'auto'.", _whole(1, 256), "N", auto=True
+    )
     batch_size: int = _option(
         1, "Frames computed in one step; a graph with a fixed batch brings its own.", _whole(1), "N"
     )
-    streams: int = _option(1, "Batches in flight on one device.", _whole(1), "N")
+    streams: int = _option(1, "Batches in flight on one device.", _whole(1, 16), "N")
     queue_mem: Optional[int] = _option(
         None,
         "Shared memory for decoded frames, for each worker, such as 512MiB, or 'auto'.",

@@ -70,7 +70,7 @@ class WorkerStats(NamedTuple):
 
 
 class WorkerUp(NamedTuple):
-    """The engine is loaded; leases are welcome."""
+    """The engine is loaded. Leases were asked for before, so that the first frames are ready now."""
 
     pid: int
     description: str

@@ -76,10 +76,8 @@ class RunFolder:
         try:
             os.makedirs(self.logs, exist_ok=True)
             os.makedirs(self.parts, exist_ok=True)
-            probe = os.path.join(self.parts, "probe")
-            with open(probe, "wb") as file:
-                file.write(b"x")
-            os.unlink(probe)
+            with open(self.lock, "a"):
+                pass
         except OSError as error:
             raise OutputError(
                 "--out {}: the folder cannot be written ({}). Choose another one or change its permissions.".format(

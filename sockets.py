@@ -7,6 +7,7 @@ connects, `IPC_FILTER_UID`).
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from typing import Any, List, Optional, Tuple
@@ -15,6 +16,8 @@ import zmq
 
 from .errors import ProtocolError
 from .messages import Message, decode, encode
+
+log = logging.getLogger("sockets")
 
 #: Milliseconds a closing socket may take to get its last messages out.
 _LINGER_MS = 2000
@@ -45,22 +48,19 @@ class Listener:
         self.socket.send_multipart([peer.encode("ascii"), encode(message)])
 
     def receive(self) -> Optional[Tuple[str, Message]]:
-        """The next message and who sent it; None when none is waiting.
-
-        Raises:
-            ProtocolError: when it is none of ours.
-        """
-        try:
-            parts: List[bytes] = self.socket.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            return None
-        if len(parts) != 2:
-            raise ProtocolError("a message of {} parts instead of 2".format(len(parts)))
-        try:
-            peer = parts[0].decode("ascii")
-        except UnicodeDecodeError:
-            raise ProtocolError("a message from a peer without a name: {!r}".format(parts[0][:40]))
-        return peer, decode(parts[1])
+        """The next message and who sent it; None when none is waiting. What is none of ours is logged and dropped."""
+        while True:
+            try:
+                parts: List[bytes] = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return None
+            try:
+                if len(parts) != 2:
+                    raise ProtocolError("a message of {} parts instead of 2".format(len(parts)))
+                return parts[0].decode("ascii"), decode(parts[1])
+            except (ProtocolError, UnicodeDecodeError) as error:
+                # Anybody of the same user can connect; a stray message must not end a run.
+                log.error("from %r: %s", parts[0][:40], error)
 
     def close(self) -> None:
         """Closes the socket."""

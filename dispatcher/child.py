@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any, Mapping, Optional
+from typing import Any, Iterable, Mapping, Optional
 
 from ..boot import orders_json
 
+_KILL_SECONDS = 5.0
 _TAIL_BYTES = 4000
 _TAIL_LINES = 5
 #: Exceptions and libraries' last words are worth a line; their warnings are not.
@@ -51,6 +52,10 @@ class Child:
         except BrokenPipeError:
             pass  # It has ended already; `exit_status` will tell.
 
+    def signal_kill(self) -> None:
+        """Kills it without waiting for its end."""
+        self._process.kill()
+
     @property
     def pid(self) -> int:
         """Its process id."""
@@ -60,24 +65,11 @@ class Child:
         """None while it runs; else its status, negative for a signal."""
         return self._process.poll()
 
-    def end(self, patience: float) -> None:
-        """Asks it to end, waits, then kills it. Returns when it is gone."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(patience)
-            except subprocess.TimeoutExpired:
-                self.kill()
-
-    def kill(self) -> None:
-        """Kills it and waits until it is gone."""
+    def kill(self) -> bool:
+        """Kills it. Returns whether it is gone: one that waits in the kernel for a dead disk or driver cannot be killed."""
         self._process.kill()
-        self._process.wait()
-
-    def wait(self, patience: float) -> bool:
-        """Waits for its end; returns whether it came."""
         try:
-            self._process.wait(patience)
+            self._process.wait(_KILL_SECONDS)
         except subprocess.TimeoutExpired:
             return False
         return True
@@ -100,9 +92,21 @@ class Child:
         return "{}; its log {} ends: {}".format(how, self._log, tail) if tail else "{}; see {}".format(how, self._log)
 
     def _tail(self) -> str:
-        with open(self._log, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(self._log_start, size - _TAIL_BYTES))
-            lines = file.read().decode("utf-8", "replace").splitlines()
+        try:
+            with open(self._log, "rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(self._log_start, size - _TAIL_BYTES))
+                lines = file.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            return ""
         telling = [line.strip() for line in lines if line.strip() and not any(word in line for word in _NOISE)]
         return " | ".join(telling[-_TAIL_LINES:])
+
+
+def end_all(children: Iterable[Child]) -> None:
+    """Kills processes, all at once, and waits for their end."""
+    children = list(children)
+    for child in children:
+        child.signal_kill()
+    for child in children:
+        child.kill()

@@ -39,9 +39,7 @@ class Committer:
         result_path: where an image's result is, by its index.
     """
 
-    def __init__(
-        self, out: str, ledger: Ledger, failure_log: FailureLog, result_path: Callable[[int], bytes]
-    ) -> None:
+    def __init__(self, out: str, ledger: Ledger, failure_log: FailureLog, result_path: Callable[[int], bytes]) -> None:
         self._folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
         self._ledger = ledger
         self._failure_log = failure_log
@@ -49,7 +47,7 @@ class Committer:
         self._finished: List[Finished] = []
         self._changed = threading.Condition()
         self._closing = False
-        self._error: Optional[OSError] = None
+        self._error: Optional[Exception] = None
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
 
@@ -60,7 +58,7 @@ class Committer:
             self._changed.notify()
 
     @property
-    def error(self) -> Optional[OSError]:
+    def error(self) -> Optional[Exception]:
         """Why nothing is recorded any more, or None. What was recorded before is safe."""
         return self._error
 
@@ -83,7 +81,7 @@ class Committer:
             if finished and self._error is None:
                 try:
                     self._commit(finished)
-                except OSError as error:
+                except Exception as error:  # Whatever it is, the run must not go on as if all were recorded.
                     self._error = error
             if closing:
                 return

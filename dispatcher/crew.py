@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from ..messages import WorkerStats
 from .budget import RestartBudget
-from .child import Child
+from .child import Child, end_all
 from .devices import Device
 
 log = logging.getLogger("dispatcher")
@@ -17,6 +17,7 @@ BOOTING, UP, ENDING, PAUSED, CLOSED = "booting", "up", "ending", "paused", "clos
 _WORKER_RESTARTS, _WORKER_PAUSE = 3, 1.0
 #: Two for each of ten images in a row that take loaders down; more in a row is the loader's fault, not the images'.
 _LOADER_RESTARTS, _LOADER_PAUSE = 20, 0.0
+_CONVICTIONS_IN_A_ROW = 10
 _serial = itertools.count()
 
 
@@ -91,6 +92,7 @@ class Crew:
         self._earlier = WorkerStats()
         self._current = WorkerStats()
         self.restarts = 0
+        self._images_at_conviction = self._convictions = 0
 
     @property
     def worker(self) -> str:
@@ -129,13 +131,17 @@ class Crew:
         if stats is not None:
             news = WorkerStats(*stats)
             if news.images > self._current.images:
-                self.achieved()
+                self._budget.progress()
+                self._loader_budget.progress()
             self._current = news
 
-    def achieved(self) -> None:
-        """Something was achieved; the budgets for restarts are whole again."""
-        self._budget.progress()
-        self._loader_budget.progress()
+    def image_convicted(self) -> None:
+        """Its deaths were an image's fault, not its own; unless many in a row were, without one that it could do."""
+        images = self.stats.images
+        self._convictions = self._convictions + 1 if images == self._images_at_conviction else 1
+        self._images_at_conviction = images
+        if self._convictions <= _CONVICTIONS_IN_A_ROW:
+            self._budget.progress()
 
     def up(self, description: str) -> None:
         """The engine is ready."""
@@ -151,8 +157,13 @@ class Crew:
         """Replaces a loader that is stuck."""
         child = self._loaders.get(loader)
         if child is None:
+            # It is not running: the worker heard of it too late, or not at all.
+            return [LoaderLost(self.worker, loader, "it is not running")]
+        if not child.kill():
+            # It may still write into its slots, which must therefore not be handed out again: the worker has to go.
+            self.reason = "{} cannot be killed (a disk or a network folder that hangs?)".format(loader)
+            self._end_loaders()
             return []
-        child.kill()
         return self._loader_over(loader, why)
 
     # --- what is seen
@@ -182,8 +193,8 @@ class Crew:
         for loader, child in list(self._loaders.items()):
             if child.exit_status() is not None:
                 lost += self._loader_over(loader, child.how_it_ended())
-                if not self._loaders and self.state != ENDING:
-                    return lost + self._kill_worker(self.reason or "it has no loader left", now)
+        if not self._loaders and self.state != ENDING:
+            lost += self._kill_worker(self.reason or "it has no loader left", now)
         return lost
 
     def _kill_worker(self, why: str, now: float) -> List[Any]:
@@ -195,12 +206,12 @@ class Crew:
         assert self._worker is not None
         name, self._worker = self._worker.name, None
         self._end_loaders()
-        was, self.state = self.state, CLOSED
+        ending, self.state = self.state == ENDING, CLOSED
         self._earlier, self._current = self.stats._replace(queued=0, slots=0, loaders=0), WorkerStats()
         why = self.reason = self.reason or how
-        if was != ENDING:
-            # One that never came up fails the same way again; one that worked may do so again.
-            pause = self._budget.spend() if was == UP else None
+        if not ending:
+            # On a seat where no engine ever came up, the next one would fail the same way.
+            pause = self._budget.spend() if self.ever_up else None
             log.warning(
                 "%s (%s) is lost: %s%s",
                 name,
@@ -229,8 +240,7 @@ class Crew:
 
     def _end_loaders(self) -> None:
         # They hold nothing that could be lost.
-        for child in self._loaders.values():
-            child.kill()
+        end_all(self._loaders.values())
         self._loaders.clear()
 
     # --- the end
@@ -239,11 +249,9 @@ class Crew:
         """The worker has been told to stop."""
         self.state = ENDING
 
-    def close(self, patience: float) -> None:
-        """Waits for the worker's end, then makes sure of it. Returns when no process is left."""
-        if self._worker is not None:
-            if not self._worker.wait(patience if self.state == ENDING else 0.0):
-                self._worker.kill()
-            self._worker = None
-        self._end_loaders()
+    def close(self) -> None:
+        """Ends what is left of it, and it starts nothing more."""
+        end_all(([self._worker] if self._worker is not None else []) + list(self._loaders.values()))
+        self._worker = None
+        self._loaders.clear()
         self.state = CLOSED

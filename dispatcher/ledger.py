@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from typing import BinaryIO, Dict, Iterable, List, NamedTuple, Tuple
+from typing import BinaryIO, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import msgpack
 
@@ -29,17 +29,25 @@ _HEAD = struct.Struct("<II")
 _LONGEST = 1 << 26
 
 
+class Record(NamedTuple):
+    """Images `start` to `start + count - 1` are done; `failures` are those of them without a result."""
+
+    start: int
+    count: int  # type: ignore[assignment]
+    failures: List[Failure]
+
+
 class Progress(NamedTuple):
     """What a ledger says.
 
     Attributes:
         done: indices with a result or a failure.
-        failures: index to failure.
+        failures: how many of them failed.
         size: bytes of the file that are sound.
     """
 
     done: RangeSet
-    failures: Dict[int, Failure]
+    failures: int
     size: int
 
 
@@ -53,29 +61,46 @@ def replay(path: str, total: int) -> Progress:
     Raises:
         OutputError: when the file is not a ledger at all.
     """
-    progress = Progress(RangeSet(), {}, 0)
+    done, failures, size = RangeSet(), 0, 0
+    for record, end in _records(path, total):
+        if record is not None:
+            done.add(record.start, record.start + record.count)
+            failures += len(record.failures)
+        size = end
+    return Progress(done, failures, size)
+
+
+def recorded_failures(path: str, total: int) -> Iterator[Failure]:
+    """The failures in a ledger, in the order they were recorded; as `replay`, but one at a time."""
+    for record, _ in _records(path, total):
+        if record is not None:
+            yield from record.failures
+
+
+def _records(path: str, total: int) -> Iterator[Tuple[Optional[Record], int]]:
+    """Each sound record and where it ends in the file; first None and the end of the head."""
     try:
         file = open(path, "rb")
     except FileNotFoundError:
-        return progress
+        return
     with file:
         magic = file.read(len(MAGIC))
         if magic != MAGIC:
             if MAGIC.startswith(magic):  # torn while it was being made
-                return progress
+                return
             raise OutputError("{}: not a ledger of this version. Move the run folder away to begin anew.".format(path))
         size = len(MAGIC)
+        yield None, size
         for payload in _payloads(file):
             try:
                 start, count, failures = msgpack.unpackb(payload, raw=False, unicode_errors="surrogateescape")
+                record = Record(start, count, [Failure(*failure) for failure in failures])
                 if not 0 <= start < start + count <= total:
-                    break
-                progress.failures.update({index: Failure(index, kind, reason) for index, kind, reason in failures})
+                    return
             except (ValueError, TypeError, msgpack.UnpackException):
-                break
-            progress.done.add(start, start + count)
+                return
             size += _HEAD.size + len(payload)
-    return progress._replace(size=size)
+            yield record, size
 
 
 def _payloads(file: BinaryIO) -> Iterable[bytes]:
@@ -110,11 +135,6 @@ class Ledger:
             [start, count, [list(failure) for failure in failures]], use_bin_type=True, unicode_errors="surrogateescape"
         )
         self._pending.append(_HEAD.pack(len(payload), zlib.crc32(payload)) + payload)
-
-    @property
-    def pending(self) -> bool:
-        """Whether something waits for `commit`."""
-        return bool(self._pending)
 
     def commit(self) -> None:
         """Writes what was added since the last time and waits until the disk has it (group commit).

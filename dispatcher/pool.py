@@ -74,7 +74,7 @@ class Pool:
             return self.done == self._total
         finally:
             for crew in self.crews:
-                crew.close(0.0)
+                crew.close()
             self._committer.close()
             self._show(self)
             self._check_committer()
@@ -93,12 +93,12 @@ class Pool:
         self._show(self)
 
     def _worker_lost(self, crew: Crew, lost: Lost) -> None:
-        convicted, leases = self._scheduler.lost(lost.worker, lost.computing)
+        any_result = self.done > self.failures or any(crew.stats.images for crew in self.crews)
+        convicted, leases = self._scheduler.lost(lost.worker, lost.computing, convict=any_result)
         for index in convicted:
             reason = "two workers ended while computing this image (the last one: {})".format(lost.how)
             self._done(index, index + 1, (Failure(index, "crash", reason),))
-            # That image's deaths were not the worker's fault.
-            crew.achieved()
+            crew.image_convicted()
         self._send(leases)
 
     def _check_alive(self) -> None:
@@ -117,11 +117,14 @@ class Pool:
             if crew.state == UP:
                 self._listener.send(crew.worker, messages.Stop())
                 crew.ending()
+            else:
+                crew.close()
+        if self._interrupts.count:
+            log.warning("Stopping: what is being computed is finished. Ctrl-C again stops at once.")
         give_up = time.monotonic() + (_GOODBYE_SECONDS if finished else _DRAIN_SECONDS)
-        presses = self._interrupts.count
         while any(crew.state == ENDING for crew in self.crews) and time.monotonic() < give_up:
             self._turn()
-            if self._interrupts.count > max(presses, 1):
+            if self._interrupts.count > 1:
                 return
 
     # --- what workers say
@@ -181,5 +184,5 @@ class Pool:
         if error is not None:
             raise RunFailed(
                 "The ledger cannot be written ({}). Everything recorded before is safe; make room and give the same "
-                "command again.".format(error.strerror)
+                "command again.".format(error)
             )

@@ -123,5 +123,9 @@ class ProgressDisplay:
         )
 
     def _print(self, text: str) -> None:
-        self._stream.write(time.strftime("%H:%M:%S ") + text + "\n")
-        self._stream.flush()
+        try:
+            self._stream.write(time.strftime("%H:%M:%S ") + text + "\n")
+            self._stream.flush()
+        except OSError:
+            # Whoever listened is gone (`| head`, a closed terminal, a full disk); the run goes on without.
+            self._mode = NONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -10,13 +11,13 @@ import platform
 import shutil
 import tempfile
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from .. import __version__
 from ..boot import LoaderOrders, WorkerOrders
 from ..computingfile import computing_at_death
 from ..config import RunConfig, to_json
-from ..errors import ConfigError, DivaInferError, MismatchError, OutputError
+from ..errors import ConfigError, DivaInferError, MismatchError, OutputError, RunFailed
 from ..imagelist import ImageList, ImageListWriter
 from ..runfolder import RunFolder, write_json
 from ..sockets import Listener, new_address
@@ -25,7 +26,7 @@ from .committer import Committer
 from .crew import UP, Crew, Deadlines
 from .failurelog import FailureLog
 from .interrupts import Interrupts
-from .ledger import Ledger, replay
+from .ledger import Ledger, recorded_failures, replay
 from .listing import Listing, write_listing
 from .plan import Plan, make_plan
 from .pool import Pool
@@ -63,15 +64,14 @@ def run(config: RunConfig, say: Optional[Say] = None) -> Summary:
     if not config.out:
         raise ConfigError("--out is missing: give the folder for the results.")
     folder = RunFolder(config.out)
-    folder.make()
-    with _Lock(folder):
+    with _disk_troubles(folder), _Lock(folder, say):
         # The list of an earlier run stays until it is certain that this is the same run.
         new_list, new_index = folder.list + ".new", folder.index + ".new"
         try:
             listing = write_listing(config.images, config.flat, new_list, new_index)
             naming = (listing.naming.rule, os.fsdecode(listing.naming.root))
             _check_fingerprint(folder, plan.fingerprint(listing.digest, naming), plan)
-        except DivaInferError:
+        except (DivaInferError, OSError, KeyboardInterrupt):
             folder.remove_unless_used()
             raise
         os.replace(new_list, folder.list)
@@ -101,7 +101,8 @@ def dry_run(config: RunConfig, say: Optional[Say] = None) -> Summary:
     scratch = tempfile.mkdtemp(prefix="divainfer-dry-run-")
     try:
         folder = RunFolder(scratch)
-        folder.make()
+        os.makedirs(folder.logs)
+        os.makedirs(folder.parts)
         listing = write_listing(config.images, config.flat, folder.list, folder.index)
         for note in plan.notes + tuple(listing.notes):
             say(note)
@@ -141,7 +142,8 @@ class _Run:
         self._folder.sweep()
         images = ImageList(self._folder.list, self._folder.index)
         ledger = Ledger(self._folder.ledger, before.size)
-        failure_log = FailureLog(self._folder.failures, images, before.failures.values())
+        earlier = recorded_failures(self._folder.ledger, self._listing.count)
+        failure_log = FailureLog(self._folder.failures, images, earlier)
         scheduler = Scheduler(before.done.gaps(self._listing.count), len(self._devices), least=self._plan.batch_size)
         crews = self._crews() if not scheduler.finished else []
         listener = Listener(self._address)
@@ -165,7 +167,7 @@ class _Run:
             ledger.close()
             failure_log.close()
             images.close()
-        summary = self._summary(pool, len(before.failures), done_before, finished, time.monotonic() - started)
+        summary = self._summary(pool, before.failures, done_before, finished, time.monotonic() - started)
         write_json(self._folder.summary, summary.to_json())
         return summary
 
@@ -255,21 +257,43 @@ class _Run:
         return Child("divainfer.loader", orders, environment, log_file, self._folder.path)
 
 
+@contextlib.contextmanager
+def _disk_troubles(folder: RunFolder) -> Iterator[None]:
+    """Turns what the disk refuses outside the workers into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        where = "" if error.filename is None else " ({})".format(os.fsdecode(error.filename))
+        raise RunFailed(
+            "--out {}: {}{}. Everything recorded before is safe; mend it and give the same command again.".format(
+                folder.out, error.strerror or error, where
+            )
+        )
+
+
 class _Lock:
     """One dispatcher a run folder. The kernel gives the lock back when its holder ends, however that happens."""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, say: Say) -> None:
         self._folder = folder
+        self._say = say
 
     def __enter__(self) -> None:
+        self._folder.make()
         self._file = open(self._folder.lock, "a")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             self._file.close()
             raise OutputError(
                 "--out {}: another divainfer is at work on this folder. Wait for it, or choose another folder.".format(
                     self._folder.out
+                )
+            )
+        except OSError as error:
+            self._say(
+                "--out {}: this file system has no locks ({}), so see to it that nobody else runs here.".format(
+                    self._folder.out, error.strerror
                 )
             )
 
@@ -287,6 +311,12 @@ def _check_fingerprint(folder: RunFolder, fingerprint: Dict[str, Any], plan: Pla
         with open(folder.run, encoding="utf-8") as file:
             earlier = json.load(file)["fingerprint"]
     except FileNotFoundError:
+        if os.path.exists(folder.ledger):
+            raise OutputError(
+                "{}: missing, though there is a ledger beside it. Move the run folder away to begin anew.".format(
+                    folder.run
+                )
+            )
         earlier = fingerprint
     except (OSError, ValueError, KeyError, TypeError):
         raise OutputError("{}: damaged. Move the run folder away to begin anew.".format(folder.run))

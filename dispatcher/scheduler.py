@@ -79,12 +79,13 @@ class Scheduler:
         self._alone.discard(block)
         return lease, self._serve()
 
-    def lost(self, worker: str, computing: Iterable[int] = ()) -> Tuple[List[int], List[Block]]:
+    def lost(self, worker: str, computing: Iterable[int] = (), convict: bool = True) -> Tuple[List[int], List[Block]]:
         """A worker is gone; what it held goes to whoever asks, and what it was computing is suspect (NOTE [suspects]).
 
         Args:
             worker: who is gone.
             computing: indices it was computing.
+            convict: False as long as no worker has done any image: then the engine is to blame, not the images.
 
         Returns:
             Convicted images, which are given up, and the leases that became possible.
@@ -99,7 +100,7 @@ class Scheduler:
             del self._leases[lease.block]
             stop = lease.start + lease.count
             suspects = [index for index in range(lease.start, stop) if index in suspected]
-            if suspects and lease.block in self._alone:
+            if convict and lease.block in self._alone:
                 convicted += suspects
             else:
                 self._suspects.extend(suspects)

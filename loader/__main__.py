@@ -5,7 +5,16 @@ from __future__ import annotations
 import sys
 
 from ..boot import LoaderOrders, read_orders
-from .loader import Loader
+
+
+def main() -> None:
+    """Works until it is killed."""
+    # Before the large imports, so that a process does not outlive its parent while it imports.
+    orders = read_orders(LoaderOrders)
+    from .loader import Loader
+
+    sys.exit(Loader(orders).run())
+
 
 if __name__ == "__main__":
-    sys.exit(Loader(read_orders(LoaderOrders)).run())
+    main()

@@ -33,7 +33,7 @@ class Loader:
         self._worker = Caller(orders.worker, orders.name)
 
     def run(self) -> int:
-        """Works until it is ended by SIGTERM: a loader has nothing to lose. Returns only when its worker never answers."""
+        """Works until it is killed: a loader has nothing to lose. Returns only when its worker never answers."""
         # The parallelism is that of the loaders; OpenCV's threads would only fight with them.
         cv2.setNumThreads(0)
         self._worker.send(LoaderUp(os.getpid()))

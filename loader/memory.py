@@ -16,8 +16,6 @@ import numpy as np
 from ..errors import EngineBootError
 
 SHARED_FOLDER = "/dev/shm"
-#: Slots start at multiples of this, so that TensorFlow takes a batch as it lies instead of copying it.
-ALIGNMENT = 4096
 
 
 class FrameMemory:
@@ -53,7 +51,7 @@ class FrameMemory:
         try:
             file = os.open(SHARED_FOLDER, os.O_TMPFILE | os.O_RDWR, 0o600)
             os.posix_fallocate(file, 0, size)
-        except OSError as error:
+        except OSError as error:  # The worker ends over this, and the file with it.
             if error.errno != errno.ENOSPC:
                 raise EngineBootError(
                     "{}: no shared memory can be made there ({}).".format(SHARED_FOLDER, error.strerror)
@@ -87,37 +85,3 @@ class FrameMemory:
             start = first * self.slot_bytes
             return self._bytes[start : start + len(slots) * size].reshape(len(slots), height, width, 3)
         return np.stack([self.slot(slot)[:size].reshape(height, width, 3) for slot in slots])
-
-    def close(self) -> None:
-        """Closes the file; the mapping ends with the last view on it."""
-        os.close(self._file)
-
-
-def slot_count(memory_bytes: int, frame_bytes: int, batch_size: int, streams: int, loaders: int) -> int:
-    """How many slots a queue gets: enough that the next batch is ready, never more than the memory allows.
-
-    Args:
-        memory_bytes: the limit (`--queue-mem`).
-        frame_bytes: bytes of the largest frame.
-        batch_size: frames a step.
-        streams: batches in flight on the device.
-        loaders: loader processes.
-
-    Returns:
-        A multiple of `batch_size`.
-
-    Raises:
-        EngineBootError: when the limit does not hold what the engine computes and one batch more.
-    """
-    # What is computed, the batch that is ready after each, and what the loaders work on; the same again lets the queue
-    # ride out a slow read.
-    cells = 2 * (2 * streams + -(-2 * loaders // batch_size))
-    least = streams + 1
-    affordable = memory_bytes // (frame_bytes * batch_size)
-    if affordable < least:
-        raise EngineBootError(
-            "--queue-mem: {:.0f} MB hold fewer than {} frames of {:.1f} MB; give at least {:.0f} MB.".format(
-                memory_bytes / 1e6, least * batch_size, frame_bytes / 1e6, least * batch_size * frame_bytes / 1e6 + 1
-            )
-        )
-    return min(max(cells, -(-16 // batch_size)), affordable) * batch_size

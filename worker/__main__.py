@@ -6,12 +6,15 @@ import os
 import sys
 
 from ..boot import WorkerOrders, read_orders
-from .worker import Worker
 
 
 def main() -> None:
     """Works and ends the process."""
-    status = Worker(read_orders(WorkerOrders)).run()
+    # Before the large imports, so that a process does not outlive its parent while it imports.
+    orders = read_orders(WorkerOrders)
+    from .worker import Worker
+
+    status = Worker(orders).run()
     sys.stderr.flush()
     # An engine stuck in a library must not keep the process, nor a driver's clean-up end it with a crash after success.
     os._exit(status)

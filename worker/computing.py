@@ -176,10 +176,10 @@ class Computing:
                 half = len(frames) // 2
                 return self._infer(pixels[:half], frames[:half]) + self._infer(pixels[half:], frames[half:])
             reason = str(error) if isinstance(error, EngineError) else "the engine raised {!r}".format(error)
-            self._check_engine(pixels.shape, reason)
+            self._probe(pixels.shape, reason)
             return [Failure(frames[0].index, "engine", reason)]
 
-    def _check_engine(self, shape: Tuple[int, ...], reason: str) -> None:
+    def _probe(self, shape: Tuple[int, ...], reason: str) -> None:
         """Tells an image the engine cannot do from an engine that can do nothing any more, such as one whose GPU is gone.
 
         Raises:

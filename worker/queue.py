@@ -172,7 +172,7 @@ class FrameQueue:
     # --- events
 
     def start(self) -> List[Command]:
-        """The engine is ready."""
+        """The worker is set up; its engine may still be loading."""
         return self._go_on(0.0)
 
     def lease(self, block: int, start: int, count: int, now: float) -> List[Command]:

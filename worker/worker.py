@@ -14,9 +14,8 @@ from ..boot import WorkerOrders
 from ..card import parse_card
 from ..computingfile import ComputingFile
 from ..errors import DivaInferError, EngineBootError
-from ..geometry import frame_bytes
 from ..imagelist import ImageList
-from ..loader.memory import FrameMemory, slot_count
+from ..loader.memory import FrameMemory
 from ..messages import WorkerStats
 from ..naming import Naming
 from ..runfolder import RunFolder
@@ -28,6 +27,7 @@ from .masks import check_masks
 from .outbox import Outbox
 from .queue import Ask, Command, Compute, Done, FrameQueue, Stuck, Want
 from .results import ResultFormat
+from .slots import slot_bytes, slot_count
 from .timesplit import TimeSplit
 from .writer import Fatal, Writer, Written
 
@@ -35,8 +35,6 @@ log = logging.getLogger("worker")
 
 _HEARTBEAT_SECONDS = 1.0
 _LAST_WORDS_MS = 2000
-#: Slots begin at multiples of this where they can, so that TensorFlow takes a frame as it lies instead of copying it.
-_ALIGNMENT = 64
 
 
 class Worker:
@@ -98,12 +96,10 @@ class Worker:
             orders.threads, options,
         )  # fmt: skip
         engine = engine_class(name)(spec)
-        slot_bytes = frame_bytes(orders.short_edge_size, orders.max_size)
-        if orders.batch_size == 1:
-            slot_bytes += -slot_bytes % _ALIGNMENT
-        slots = slot_count(orders.queue_mem, slot_bytes, orders.batch_size, orders.streams, orders.loaders)
-        log.info("queue of %d frames of at most %.1f MB", slots, slot_bytes / 1e6)
-        self._memory = FrameMemory.create(slots, slot_bytes)
+        size = slot_bytes(orders.short_edge_size, orders.max_size, orders.batch_size)
+        slots = slot_count(orders.queue_mem, size, orders.batch_size, orders.streams, orders.loaders)
+        log.info("queue of %d frames of at most %.1f MB", slots, size / 1e6)
+        self._memory = FrameMemory.create(slots, size)
         self._queue = FrameQueue(slots, orders.batch_size, orders.hang_timeout)
         keep = None if orders.keep is None else frozenset(orders.keep)
         self._writer = Writer(
@@ -206,17 +202,25 @@ class Worker:
             self._beat_at = now + _HEARTBEAT_SECONDS
             self._do(self._queue.tick(now))
             self._dispatcher.send(messages.Heartbeat(list(self._stats())))
-            self._check_engine()
+            self._check_progress(now)
         if self._stopping and self._queue.at_rest:
             self._do(self._queue.give_back())
             self._over = True
 
-    def _check_engine(self) -> None:
+    def _check_progress(self, now: float) -> None:
+        """Gives up when the engine or the writer hangs; neither can be interrupted from here."""
         seconds, any_done = self._computing.longest()
         # A first batch may compile kernels for minutes.
         limit = self._orders.hang_timeout if any_done else max(self._orders.boot_timeout, self._orders.hang_timeout)
         if seconds > limit:
             raise DivaInferError("the engine has been working on one batch for {:.0f} s".format(seconds))
+        writing_since = self._writer.since
+        if writing_since is not None and now - writing_since > self._orders.hang_timeout:
+            raise DivaInferError(
+                "the writer has been waiting for the disk for {:.0f} s ({})".format(
+                    now - writing_since, self._orders.out
+                )
+            )
 
     def _stats(self) -> WorkerStats:
         seconds = self._split.seconds()

@@ -20,20 +20,10 @@ from .results import ResultFormat
 
 #: Batches that may wait here; with more, the engine counts as blocked.
 _WAITING = 4
-#: What a folder or a disk as a whole is to blame for; any other error is one image's own.
-_FATAL = frozenset(
-    (
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EROFS,
-        errno.EIO,
-        errno.EACCES,
-        errno.EPERM,
-        errno.ESTALE,
-        errno.EMFILE,
-        errno.ENFILE,
-    )
-)
+#: What a result's own name can be to blame for; any other error is the disk's, and nothing can be written any more.
+_OWN = frozenset((errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EILSEQ, errno.EINVAL))
+#: Folders known to exist; forgotten now and then, so that a list of millions of folders does not fill the memory.
+_KNOWN_FOLDERS = 10000
 
 Outcome = Union[Detections, Failure]
 
@@ -80,10 +70,13 @@ class Writer:
         self._post = post
         self._batches: "queue.Queue[Optional[Tuple[int, Sequence[Tuple[Frame, Outcome]]]]]" = queue.Queue(_WAITING)
         self._folders: Set[bytes] = set()
+        self._elsewhere: Set[bytes] = set()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.images = 0
         self.detections = 0
         self.seconds = 0.0
+        #: When it began the batch it is writing; None while it has none.
+        self.since: Optional[float] = None
 
     def start(self) -> None:
         """Starts the thread."""
@@ -104,9 +97,10 @@ class Writer:
                 batch = self._batches.get()
                 if batch is None:
                     return
-                started = time.monotonic()
+                started = self.since = time.monotonic()
                 number, outcomes = batch
                 failures = [failure for failure in (self._settle(*pair) for pair in outcomes) if failure]
+                self.since = None
                 self.seconds += time.monotonic() - started
                 self._post(Written(number, failures))
         except OSError as error:
@@ -126,7 +120,7 @@ class Writer:
         except EngineError as error:
             return Failure(frame.index, "engine", str(error))
         except OSError as error:
-            if error.errno in _FATAL:
+            if error.errno not in _OWN:
                 raise
             return Failure(frame.index, "write", "its result cannot be written: {}".format(error.strerror))
         self.images += 1
@@ -137,8 +131,27 @@ class Writer:
         path = os.path.join(self._out, name)
         folder = os.path.dirname(path)
         if folder not in self._folders:
-            os.makedirs(folder, exist_ok=True)
-            self._folders.add(folder)
-        with open(self._part, "wb") as file:
+            self._make_folder(folder)
+        part = self._part
+        if folder in self._elsewhere:
+            part = os.path.join(folder, b".divainfer-" + os.path.basename(self._part))
+        with open(part, "wb") as file:
             file.write(content)
-        os.replace(self._part, path)
+        try:
+            os.replace(part, path)
+        except FileNotFoundError:
+            # Somebody has removed the folder since.
+            self._make_folder(folder)
+            os.replace(part, path)
+        except OSError as error:
+            if error.errno != errno.EXDEV or folder in self._elsewhere:
+                raise
+            # This folder is a link to another file system: there the file is written beside its place.
+            self._elsewhere.add(folder)
+            self._write(name, content)
+
+    def _make_folder(self, folder: bytes) -> None:
+        os.makedirs(folder, exist_ok=True)
+        if len(self._folders) >= _KNOWN_FOLDERS:
+            self._folders.clear()
+        self._folders.add(folder)

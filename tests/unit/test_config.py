@@ -20,9 +20,9 @@ def toml(tmp_path):
 
 def test_precedence(toml):
     file = toml('loaders = 1\nbatch-size = 2\nstreams = 3\nclasses = ["Vehicle", "Bike"]\n')
-    environment = {"DIVAINFER_BATCH_SIZE": "20", "DIVAINFER_STREAMS": "30", "OTHER": "x"}
-    config = resolve({"streams": "300", "flat": None}, environment, file)
-    assert (config.loaders, config.batch_size, config.streams, config.flat) == (1, 20, 300, False)
+    environment = {"DIVAINFER_BATCH_SIZE": "20", "DIVAINFER_STREAMS": "10", "OTHER": "x"}
+    config = resolve({"streams": "15", "flat": None}, environment, file)
+    assert (config.loaders, config.batch_size, config.streams, config.flat) == (1, 20, 15, False)
     assert config.classes == ("Vehicle", "Bike")
 
 

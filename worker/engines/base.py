@@ -44,7 +44,7 @@ class EngineInfo(NamedTuple):
     """What an engine says of itself once it is up.
 
     Attributes:
-        description: one line for the log and `run.json`, such as "TensorFlow 1.14.0, one image, NHWC, CPU".
+        description: one line for the log and `summary.json`, such as "TensorFlow 1.14.0, one image, NHWC, CPU".
         batch_size: the batch the engine is built for; None when any number of frames up to the spec's will do.
         frame_height: the only frame height the engine takes, in pixels; None when any will do.
         frame_width: the only frame width the engine takes, in pixels; None when any will do.
@@ -96,4 +96,4 @@ class Engine(abc.ABC):
         """
 
     def close(self) -> None:
-        """Gives the device back. Called once, also after an error; not after a crash."""
+        """Gives the device back. Called once when the work is done; a worker that fails just ends."""

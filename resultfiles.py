@@ -47,7 +47,11 @@ def results(out: str) -> Iterator[Result]:
             rule, root = json.load(file)["fingerprint"]["naming"]
         images = ImageList(folder.list, folder.index)
     except (OSError, ValueError, KeyError) as error:
-        raise OutputError("{}: there is no run of divainfer in this folder ({}).".format(out, error))
+        raise OutputError(
+            "{}: there is no run of divainfer in this folder ({}).".format(
+                out, getattr(error, "strerror", None) or error
+            )
+        )
     naming = Naming(rule, os.fsencode(root))
     for index, image in enumerate(images):
         path = os.path.join(os.fsencode(folder.out), naming.result_name(image))
