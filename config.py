@@ -28,7 +28,7 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("text is wanted")
+        raise ValueError("text is wanted, as on the command line")
     return value
 
 
@@ -118,7 +118,7 @@ class RunConfig:
     """One run, as asked for. Each field's help text is its documentation; None stands for "auto".
 
     Raises:
-        ConfigError: on construction from `resolve`, one sentence naming the option and where it came from.
+        ConfigError: one sentence naming the option whose value cannot be used.
     """
 
     images: str = _option(
@@ -201,6 +201,12 @@ class RunConfig:
         "MODE",
     )
 
+    def __post_init__(self) -> None:
+        for name, field in self.__dataclass_fields__.items():  # type: ignore[attr-defined]
+            value = getattr(self, name)
+            if value != field.default:
+                object.__setattr__(self, name, _parse(name, value, "RunConfig"))
+
 
 FIELDS: Dict[str, Any] = {field.name: field for field in dataclasses.fields(RunConfig)}
 
@@ -272,7 +278,7 @@ def _parse_layer(layer: Mapping[str, Any], source: str) -> Dict[str, Any]:
 
 
 def _parse(name: str, value: Any, source: str) -> Any:
-    field = FIELDS.get(name)
+    field = RunConfig.__dataclass_fields__.get(name)  # type: ignore[attr-defined]
     if field is None:
         raise ConfigError("{}: there is no option {!r}{}.".format(source, name, suggestion(name, FIELDS)))
     try:

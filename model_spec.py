@@ -19,6 +19,7 @@ DEFAULT_MAX_SIZE = 1920
 _INPUT_DTYPES = ("float32", "uint8")
 _VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
 _LISTED = 8
+_BACKGROUND = ("bg", "background", "__background__", "_background_", "none")
 
 
 class GraphInput(NamedTuple):
@@ -198,7 +199,13 @@ def _check_frozen(path: str, graph: GraphSkeleton) -> None:
 def _class_names(path: str, card: Card, class_list: str) -> Tuple[Tuple[str, ...], List[str]]:
     if not class_list:
         if card.classes:
-            return card.classes, []
+            notes = []
+            if card.classes[0].lower() not in _BACKGROUND:
+                notes.append(
+                    "{}: its first class, {!r}, is taken for the background (class 0); add BG in front if it is a class to be "
+                    "found.".format(card_path(path), card.classes[0])
+                )
+            return card.classes, notes
         return (), [
             "{}: the names of its classes are not known, so results name them by number; give --class-list, or write them "
             "into {}.".format(path, card_path(path))

@@ -20,6 +20,16 @@ EXTENSIONS = frozenset(
     b".jp2 .avif .exr .hdr .pic .sr .ras".split()
 )
 _CHUNK = 1 << 20
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "an image"),
+    (b"\x89PNG", "an image"),
+    (b"GIF8", "an image"),
+    (b"RIFF", "an image"),
+    (b"PK\x03\x04", "a zip file"),
+    (b"\x1f\x8b", "a compressed file"),
+    (b"%PDF", "a PDF"),
+)
+_CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1f]")
 _ODD_PATH = re.compile(rb"//|/\.{1,2}(/|$)|/$")
 
 
@@ -94,6 +104,7 @@ class _Source:
         self.root: Optional[bytes] = None
         self._stdin = stdin
         self._passed_over = 0
+        self._example = ""
         self._unreadable: List[str] = []
         if not images:
             raise ImageListError(
@@ -109,19 +120,32 @@ class _Source:
             self.root = os.path.abspath(name).rstrip(b"/")
             return self._folder(self.root or b"/")
         if not os.path.lexists(name) and glob.has_magic(self.images):
-            return (
-                os.path.abspath(path) for path in sorted(glob.glob(name, recursive=True)) if not os.path.isdir(path)
-            )
+            return self._glob(name)
         if os.path.splitext(name)[1].lower() in EXTENSIONS and os.path.isfile(name):
             return iter([os.path.abspath(name)])
         return self._list_file(name)
+
+    def _check_list(self, start: bytes) -> None:
+        """Refuses a file that is no list, by its first bytes."""
+        known = next((kind for signature, kind in _SIGNATURES if start.startswith(signature)), None)
+        # A list may hold names in any encoding, but no control characters besides its separators.
+        if known is None and b"\0" not in start and _CONTROL.search(start):
+            known = "a binary file"
+        if known is not None:
+            raise ImageListError(
+                "--images {}: this is {}, not a list of images (one path a line).{}".format(
+                    self.images,
+                    known,
+                    " To run on one image give it an image's name, such as .jpg." if known == "an image" else "",
+                )
+            )
 
     def notes(self) -> List[str]:
         notes = []
         if self._passed_over:
             notes.append(
-                "{:,} files in {} are no images by their names and were passed over.".format(
-                    self._passed_over, self.images
+                "{:,} files in {} have other names than images (.jpg, .png, ...) and are passed over, such as {}.".format(
+                    self._passed_over, self.images, self._example
                 )
             )
         for folder in self._unreadable:
@@ -141,6 +165,8 @@ class _Source:
         except OSError as error:
             raise ImageListError("--images {}: cannot be read ({}).".format(self.images, error.strerror))
         with file:
+            self._check_list(file.read(_CHUNK))
+            file.seek(0)
             yield from _entries(file, os.path.dirname(os.path.abspath(name)))
 
     def _folder(self, top: bytes) -> Iterator[bytes]:
@@ -158,6 +184,17 @@ class _Source:
                     yield os.path.join(folder, file)
                 else:
                     self._passed_over += 1
+                    self._example = self._example or _shown(file)
+
+    def _glob(self, pattern: bytes) -> Iterator[bytes]:
+        # `**` follows links, also those that lead in a circle: each file is taken once, by its shortest name.
+        seen: Set[bytes] = set()
+        found = (path for path in glob.iglob(pattern, recursive=True) if not os.path.isdir(path))
+        for path in sorted(sorted(found), key=lambda path: path.count(b"/")):
+            place = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+            if place not in seen:
+                seen.add(place)
+                yield os.path.abspath(path)
 
     def _could_not_read(self, error: OSError) -> None:
         self._unreadable.append(_shown(os.fsencode(error.filename)))

@@ -15,7 +15,7 @@ from ..errors import ConfigError
 from ..geometry import frame_bytes
 from ..graphdef import file_digest
 from ..machine import available_memory, available_shared_memory, usable_cores
-from ..model_spec import DEFAULT_MAX_SIZE, DEFAULT_SHORT_EDGE_SIZE, resolve_model
+from ..model_spec import DEFAULT_MAX_SIZE, DEFAULT_SHORT_EDGE_SIZE, model_path, resolve_model
 from .devices import Device, parse_devices
 
 #: More loaders than this help nobody unless asked for: each decodes about 80 frames of 1080p a second.
@@ -131,12 +131,13 @@ def _model(config: RunConfig) -> Tuple[str, str, Card, List[str]]:
         spec = resolve_model(config.model, config.class_list)
         return os.path.abspath(spec.path), spec.digest, spec.card, spec.notes
     # What other engines take for a model, and whether they need one, is theirs to know.
-    card = read_card(config.model) if config.model else Card()
+    path = model_path(config.model)
+    card = read_card(path) if path else Card()
     if config.class_list:
         card = dataclasses.replace(card, classes=class_list(config.class_list))
-    if not config.model:
+    if not path:
         return "", "", card, []
-    return os.path.abspath(config.model), file_digest(config.model), card, []
+    return os.path.abspath(path), file_digest(path), card, []
 
 
 def _default_queue_mem(workers: int, batch_bytes: int) -> int:

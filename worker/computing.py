@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -10,6 +11,7 @@ from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from ..computingfile import ComputingFile
+from ..detections import Detections
 from ..errors import DivaInferError, EngineBootError, EngineError
 from ..loader.memory import FrameMemory
 from ..messages import Failure
@@ -17,6 +19,8 @@ from .engines.base import Engine, EngineInfo
 from .queue import Compute, Frame
 from .timesplit import TimeSplit
 from .writer import Fatal, Outcome, Writer
+
+log = logging.getLogger("worker")
 
 
 class Ready(NamedTuple):
@@ -165,8 +169,7 @@ class Computing:
         """Computes a batch; when the engine fails on it, halves it until the frames at fault are alone."""
         try:
             found = self._engine.infer(pixels)
-            if len(found) != len(frames):
-                raise EngineError("the engine returned {} results for {} frames".format(len(found), len(frames)))
+            check_detections(found, len(frames))
             self._last_good = pixels.shape
             return list(found)
         except _Broken:
@@ -175,6 +178,8 @@ class Computing:
             if len(frames) > 1:
                 half = len(frames) // 2
                 return self._infer(pixels[:half], frames[:half]) + self._infer(pixels[half:], frames[half:])
+            if not isinstance(error, EngineError):
+                log.exception("the engine failed on image %d", frames[0].index)
             reason = str(error) if isinstance(error, EngineError) else "the engine raised {!r}".format(error)
             self._probe(pixels.shape, reason)
             return [Failure(frames[0].index, "engine", reason)]
@@ -189,6 +194,27 @@ class Computing:
             self._engine.infer(np.zeros(self._last_good or shape, np.uint8))
         except Exception:  # Whatever it is this time.
             raise _Broken("the engine fails on every frame: {}".format(reason))
+
+
+def check_detections(found: Any, frames: int) -> None:
+    """Checks what an engine returned for a batch.
+
+    Raises:
+        EngineError: one sentence, when it is not one `Detections` a frame, with arrays of matching lengths.
+    """
+    if not isinstance(found, (list, tuple)) or len(found) != frames:
+        what = "{} results".format(len(found)) if isinstance(found, (list, tuple)) else repr(type(found).__name__)
+        raise EngineError(
+            "the engine returned {} for {} frames, not a list of one Detections each".format(what, frames)
+        )
+    for one in found:
+        if not isinstance(one, Detections):
+            raise EngineError("the engine returned {!r} for a frame, not Detections".format(type(one).__name__))
+        shapes = [np.shape(part) for part in (one.boxes, one.labels, one.scores)]
+        if shapes != [(len(one.boxes), 4), (len(one.boxes),), (len(one.boxes),)]:
+            raise EngineError(
+                "the engine returned boxes, labels and scores of the shapes {}, {} and {}".format(*shapes)
+            )
 
 
 class _Broken(Exception):
