@@ -11,7 +11,7 @@ import click
 from . import __version__
 from .config import FIELDS, option_name, resolve, to_toml
 from .dispatcher.run import dry_run, run
-from .errors import EXIT_INTERRUPTED, DivaInferError
+from .errors import EXIT_INTERRUPTED, EXIT_OK, DivaInferError
 
 _EPILOG = """\b
 Examples:
@@ -90,6 +90,7 @@ def run_command(config_file: Optional[str], print_config: bool, dry: bool, debug
         click.echo(line)
     if dry:
         click.echo("Dry run: nothing was written.")
+        sys.exit(EXIT_OK if summary.results else summary.exit_code)
     elif summary.interrupted:
         click.echo("Stopped; {:,} images are left. The same command resumes.".format(summary.left))
     elif summary.failures:

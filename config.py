@@ -146,7 +146,7 @@ class RunConfig:
         None, "Loader processes for each worker, or 'auto'.", _whole(1, 256), "N", auto=True
     )
     batch_size: int = _option(
-        1, "Frames computed in one step; a graph with a fixed batch brings its own.", _whole(1), "N"
+        1, "Frames computed in one step; a graph with a fixed batch brings its own.", _whole(1, 1024), "N"
     )
     streams: int = _option(1, "Batches in flight on one device.", _whole(1, 16), "N")
     queue_mem: Optional[int] = _option(

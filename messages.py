@@ -79,9 +79,9 @@ class WorkerUp(NamedTuple):
 
 
 class WorkerFailed(NamedTuple):
-    """The worker gives up; `boot` tells whether it ever came up. `reason` is the engine's or the system's own sentence."""
+    """The worker gives up. `reason` is the engine's or the system's own sentence; `final`: another worker would meet it too."""
 
-    boot: bool
+    final: bool
     reason: str
 
 

@@ -80,7 +80,7 @@ class RunFolder:
                 pass
         except OSError as error:
             raise OutputError(
-                "--out {}: the folder cannot be written ({}). Choose another one or change its permissions.".format(
+                "--out {}: the folder cannot be written ({}). Make room, choose another one, or change its permissions.".format(
                     self.out, error.strerror
                 )
             )

@@ -75,6 +75,8 @@ class Crew:
         self.description = ""
         self.reason = ""
         self.ever_up = False
+        self.final = False
+        self.reported = False
         self._count = loaders
         self._start_worker = start_worker
         self._start_loader = start_loader
@@ -149,9 +151,10 @@ class Crew:
         self.ever_up = True
         self.description = description
 
-    def failed(self, reason: str) -> None:
-        """The worker has said why it gives up."""
+    def failed(self, reason: str, final: bool) -> None:
+        """The worker has said why it gives up, and whether another one would meet the same."""
         self.reason = reason
+        self.final = final
 
     def kill_loader(self, loader: str, why: str) -> List[LoaderLost]:
         """Replaces a loader that is stuck."""
@@ -212,13 +215,13 @@ class Crew:
         if not ending:
             # On a seat where no engine ever came up, the next one would fail the same way.
             pause = self._budget.spend() if self.ever_up else None
-            log.warning(
-                "%s (%s) is lost: %s%s",
-                name,
-                self.device.label,
-                self.reason,
-                "" if pause is None else "; it starts again in {:.0f} s".format(pause),
-            )
+            if self.final:
+                pause = None
+            if self.ever_up:
+                again = "" if pause is None else "; it starts again in {:.0f} s".format(pause)
+                log.warning("%s (%s) is lost: %s%s", name, self.device.label, why, again)
+            else:
+                log.info("%s (%s) did not come up: %s", name, self.device.label, why)
             if pause is not None:
                 self.state, self._again_at, self.reason = PAUSED, now + pause, ""
         return [Lost(name, why, self._computing_at_death(name))]

@@ -17,6 +17,7 @@ from ..graphdef import file_digest
 from ..machine import available_memory, available_shared_memory, usable_cores
 from ..model_spec import DEFAULT_MAX_SIZE, DEFAULT_SHORT_EDGE_SIZE, model_path, resolve_model
 from .devices import Device, parse_devices
+from .listing import Listing
 
 #: More loaders than this help nobody unless asked for: each decodes about 80 frames of 1080p a second.
 _MOST_LOADERS = 8
@@ -57,7 +58,7 @@ class Plan:
     keep: Optional[Tuple[int, ...]]
     notes: Tuple[str, ...]
 
-    def fingerprint(self, list_digest: str, naming: Tuple[str, str]) -> Dict[str, Any]:
+    def fingerprint(self, listing: Listing, naming: Tuple[str, str]) -> Dict[str, Any]:
         """What decides the results' content and names: a run may only be resumed with the same."""
         card = self.card
         return {
@@ -67,7 +68,8 @@ class Plan:
             "tensors": dict(card.outputs, image=card.image),
             "colour_order": card.colour_order,
             "classes": list(card.classes),
-            "images": list_digest,
+            "count": listing.count,
+            "images": listing.digest,
             "naming": list(naming),
             "short_edge_size": self.short_edge_size,
             "max_size": self.max_size,

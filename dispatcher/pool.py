@@ -103,6 +103,10 @@ class Pool:
 
     def _check_alive(self) -> None:
         if any(crew.alive for crew in self.crews):
+            for crew in self.crews:
+                if not crew.alive and not crew.reported:
+                    crew.reported = True
+                    log.warning("%s is given up, the others go on: %s", crew.device.label, crew.reason)
             return
         reason = next((crew.reason for crew in self.crews if crew.reason), "no worker is left")
         if not any(crew.ever_up for crew in self.crews):
@@ -150,7 +154,7 @@ class Pool:
                     "%s up after %.1f s on %s: %s", worker, message.boot_seconds, crew.device.label, message.description
                 )
             elif isinstance(message, messages.WorkerFailed):
-                crew.failed(message.reason)
+                crew.failed(message.reason, message.final)
             elif isinstance(message, messages.LoaderStuck):
                 for lost in crew.kill_loader(message.loader, "it worked on one image for too long (--hang-timeout)"):
                     self._listener.send(worker, messages.LoaderGone(lost.loader, lost.how))

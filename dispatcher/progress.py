@@ -63,6 +63,8 @@ class ProgressDisplay:
         self._rate = Rate()
         self._line_at = time.monotonic() + _LINE_SECONDS
         self._bar: Optional[Progress] = None
+        if mode == LINES:
+            self._print("starting: {:,} of {:,} images are to do".format(total - earlier, total))
         if mode == LIVE:
             self._bar = Progress(
                 TextColumn("{task.description}"),

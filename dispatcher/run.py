@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
-import fcntl
-import json
 import logging
 import os
-import platform
 import shutil
 import tempfile
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Callable, Iterator, List, Optional
 
-from .. import __version__
 from ..boot import LoaderOrders, WorkerOrders
 from ..computingfile import computing_at_death
-from ..config import RunConfig, to_json
-from ..errors import ConfigError, DivaInferError, MismatchError, OutputError, RunFailed
+from ..config import RunConfig
+from ..errors import ConfigError, DivaInferError, OutputError, RunFailed
 from ..imagelist import ImageList, ImageListWriter
 from ..runfolder import RunFolder, write_json
 from ..sockets import Listener, new_address
@@ -28,9 +25,11 @@ from .failurelog import FailureLog
 from .interrupts import Interrupts
 from .ledger import Ledger, recorded_failures, replay
 from .listing import Listing, write_listing
+from .lock import RunLock
 from .plan import Plan, make_plan
 from .pool import Pool
 from .progress import NONE, ProgressDisplay
+from .record import check_same_run, write_record
 from .scheduler import Scheduler
 from .summary import Summary, WorkerSummary
 
@@ -40,6 +39,8 @@ log = logging.getLogger("dispatcher")
 _LOADER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "ERROR"}
 
 Say = Callable[[str], None]
+#: A dry run tries a few, since the very first may be a broken one.
+_DRY_RUN_IMAGES = 4
 
 
 def run(config: RunConfig, say: Optional[Say] = None) -> Summary:
@@ -64,40 +65,42 @@ def run(config: RunConfig, say: Optional[Say] = None) -> Summary:
     if not config.out:
         raise ConfigError("--out is missing: give the folder for the results.")
     folder = RunFolder(config.out)
-    with _disk_troubles(folder), _Lock(folder, say):
+    with _disk_troubles(folder), RunLock(folder, say):
         # The list of an earlier run stays until it is certain that this is the same run.
         new_list, new_index = folder.list + ".new", folder.index + ".new"
         try:
             listing = write_listing(config.images, config.flat, new_list, new_index)
             naming = (listing.naming.rule, os.fsdecode(listing.naming.root))
-            _check_fingerprint(folder, plan.fingerprint(listing.digest, naming), plan)
+            fingerprint = plan.fingerprint(listing, naming)
+            check_same_run(folder, fingerprint)
         except (DivaInferError, OSError, KeyboardInterrupt):
             folder.remove_unless_used()
             raise
         os.replace(new_list, folder.list)
         os.replace(new_index, folder.index)
+        write_record(folder, plan, fingerprint)
         for note in plan.notes + tuple(listing.notes):
             say(note)
         return _Run(plan, folder, listing, say).run()
 
 
 def dry_run(config: RunConfig, say: Optional[Say] = None) -> Summary:
-    """Checks everything, boots one worker, computes one batch, and leaves nothing: `--dry-run`.
+    """Checks everything, boots one worker, computes the first images, and leaves nothing: `--dry-run`.
 
     Args:
         config: as for `run`.
         say: as for `run`.
 
     Returns:
-        The summary of that one batch.
+        The summary of those images.
 
     Raises:
         DivaInferError: as `run`.
     """
     say = say or log.info
     plan = make_plan(config)
-    if config.out and os.path.lexists(config.out) and not os.access(config.out, os.W_OK | os.X_OK):
-        raise OutputError("--out {}: the folder cannot be written.".format(config.out))
+    if config.out:
+        _check_out(config.out)
     scratch = tempfile.mkdtemp(prefix="divainfer-dry-run-")
     try:
         folder = RunFolder(scratch)
@@ -106,9 +109,12 @@ def dry_run(config: RunConfig, say: Optional[Say] = None) -> Summary:
         listing = write_listing(config.images, config.flat, folder.list, folder.index)
         for note in plan.notes + tuple(listing.notes):
             say(note)
-        say("{:,} images; trying {} on one worker, {}.".format(listing.count, plan.batch_size, plan.devices[0].label))
-        listing = _first_of(folder, listing, plan.batch_size)
-        return _Run(plan, folder, listing, say, workers=1, progress=NONE).run()
+        naming = (listing.naming.rule, os.fsdecode(listing.naming.root))
+        if config.out:
+            check_same_run(RunFolder(config.out), plan.fingerprint(listing, naming))
+        tried = _first_of(folder, listing, max(plan.batch_size, _DRY_RUN_IMAGES))
+        say("{:,} images listed; trying the first {} on {}.".format(listing.count, tried.count, plan.devices[0].label))
+        return _Run(plan, folder, tried, say, workers=1, progress=NONE).run()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -177,6 +183,11 @@ class _Run:
             images=self._listing.count,
             results=done_before + pool.done - failures,
             failures=failures,
+            failure_kinds=dict(
+                collections.Counter(
+                    failure.kind for failure in recorded_failures(self._folder.ledger, self._listing.count)
+                )
+            ),
             computed=pool.done - pool.failures,
             detections=sum(crew.stats.detections for crew in pool.crews),
             seconds=seconds,
@@ -257,6 +268,21 @@ class _Run:
         return Child("divainfer.loader", orders, environment, log_file, self._folder.path)
 
 
+def _check_out(out: str) -> None:
+    """Whether the output folder could be written, without writing it.
+
+    Raises:
+        OutputError: when not.
+    """
+    path = os.path.abspath(out)
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    # /proc answers that it may be written, and means it differently.
+    writable = os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK) and not path.startswith("/proc")
+    if not writable:
+        raise OutputError("--out {}: the folder cannot be written.".format(out))
+
+
 @contextlib.contextmanager
 def _disk_troubles(folder: RunFolder) -> Iterator[None]:
     """Turns what the disk refuses outside the workers into one sentence."""
@@ -269,86 +295,6 @@ def _disk_troubles(folder: RunFolder) -> Iterator[None]:
                 folder.out, error.strerror or error, where
             )
         )
-
-
-class _Lock:
-    """One dispatcher a run folder. The kernel gives the lock back when its holder ends, however that happens."""
-
-    def __init__(self, folder: RunFolder, say: Say) -> None:
-        self._folder = folder
-        self._say = say
-
-    def __enter__(self) -> None:
-        self._folder.make()
-        self._file = open(self._folder.lock, "a")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise OutputError(
-                "--out {}: another divainfer is at work on this folder. Wait for it, or choose another folder.".format(
-                    self._folder.out
-                )
-            )
-        except OSError as error:
-            self._say(
-                "--out {}: this file system has no locks ({}), so see to it that nobody else runs here.".format(
-                    self._folder.out, error.strerror
-                )
-            )
-
-    def __exit__(self, *_: Any) -> None:
-        self._file.close()
-
-
-def _check_fingerprint(folder: RunFolder, fingerprint: Dict[str, Any], plan: Plan) -> None:
-    """Writes `run.json` for a new run; for an old one, compares what decides the results.
-
-    Raises:
-        MismatchError: naming each difference.
-    """
-    try:
-        with open(folder.run, encoding="utf-8") as file:
-            earlier = json.load(file)["fingerprint"]
-    except FileNotFoundError:
-        if os.path.exists(folder.ledger):
-            raise OutputError(
-                "{}: missing, though there is a ledger beside it. Move the run folder away to begin anew.".format(
-                    folder.run
-                )
-            )
-        earlier = fingerprint
-    except (OSError, ValueError, KeyError, TypeError):
-        raise OutputError("{}: damaged. Move the run folder away to begin anew.".format(folder.run))
-    different = [key for key in fingerprint if earlier.get(key) != fingerprint[key]]
-    if different:
-        changes = "; ".join(
-            "{} was {}, is {}".format(key, _short(earlier.get(key)), _short(fingerprint[key])) for key in different
-        )
-        raise MismatchError(
-            "--out {}: the folder holds a different run ({}). Choose another folder, or give the earlier options.".format(
-                folder.out, changes
-            )
-        )
-    write_json(
-        folder.run,
-        {
-            "divainfer": __version__,
-            "fingerprint": fingerprint,
-            "config": to_json(plan.config),
-            "devices": [device._asdict() for device in plan.devices],
-            "loaders": plan.loaders,
-            "queue_mem": plan.queue_mem,
-            "python": platform.python_version(),
-            "host": platform.node(),
-            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        },
-    )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _first_of(folder: RunFolder, listing: Listing, count: int) -> Listing:

@@ -41,6 +41,7 @@ class Summary:
         images: images in the list.
         results: images with a result, over all starts.
         failures: images with a failure record, over all starts.
+        failure_kinds: how many of them, by kind.
         computed: results of this start.
         detections: detections written by this start.
         seconds: wall time of this start.
@@ -52,6 +53,7 @@ class Summary:
     images: int
     results: int
     failures: int
+    failure_kinds: Dict[str, int]
     computed: int
     detections: int
     seconds: float
@@ -96,9 +98,12 @@ class Summary:
     def lines(self) -> List[str]:
         """The summary as the operator reads it."""
         head = "{:,} images: {:,} results, {:,} failures".format(self.images, self.results, self.failures)
+        if self.failure_kinds:
+            kinds = sorted(self.failure_kinds.items(), key=lambda item: (-item[1], item[0]))
+            head += " ({})".format(", ".join("{:,} {}".format(count, kind) for kind, count in kinds))
         lines = [head + (", {:,} left".format(self.left) if self.left else "")]
         lines.append(
-            "{:,} of them now, in {:.1f} s: {:.2f} frames/s, {:,} detections".format(
+            "this start: {:,} results in {:.1f} s, {:.2f} frames/s, {:,} detections".format(
                 self.computed, self.seconds, self.frames_per_second, self.detections
             )
         )
@@ -120,7 +125,7 @@ class Summary:
                     100 * shares["blocked"],
                     100 * shares["idle"],
                     100 * worker.stats.writing / total if total else 0.0,
-                    "  (started again {} times)".format(worker.restarts) if worker.restarts else "",
+                    "  (restarts: {})".format(worker.restarts) if worker.restarts else "",
                 )
             )
         return lines

@@ -13,7 +13,7 @@ from .. import messages
 from ..boot import WorkerOrders
 from ..card import parse_card
 from ..computingfile import ComputingFile
-from ..errors import DivaInferError, EngineBootError
+from ..errors import DivaInferError, EngineBootError, OutputError
 from ..imagelist import ImageList
 from ..loader.memory import FrameMemory
 from ..messages import WorkerStats
@@ -53,7 +53,6 @@ class Worker:
         self._images = ImageList(orders.list, orders.index)
         self._decoding = 0.0
         self._stopping = False
-        self._engine_ready = False
         self._over = False
         self._beat_at = 0.0
 
@@ -62,7 +61,7 @@ class Worker:
         try:
             self._build()
         except DivaInferError as error:
-            self._fail(str(error), boot=True)
+            self._fail(error)
             return 1
         self._computing.start()
         self._writer.start()
@@ -78,7 +77,7 @@ class Worker:
                 self._hear_dispatcher()
                 self._keep_time()
         except DivaInferError as error:
-            self._fail(str(error), boot=not self._engine_ready)
+            self._fail(error)
             return 1
         self._computing.close()
         self._writer.close()
@@ -131,11 +130,10 @@ class Worker:
             elif isinstance(event, BootFailed):
                 raise EngineBootError(event.reason)
             elif isinstance(event, Fatal):
-                raise DivaInferError(event.reason)
+                raise OutputError(event.reason) if event.disk else DivaInferError(event.reason)
 
     def _engine_up(self, ready: Ready) -> None:
         check_fits(ready.info, self._orders.batch_size)
-        self._engine_ready = True
         log.info("engine up after %.1f s: %s", ready.seconds, ready.info.description)
         self._dispatcher.send(
             messages.WorkerUp(os.getpid(), ready.info.description, self._orders.batch_size, ready.seconds)
@@ -240,9 +238,9 @@ class Worker:
             loaders=self._queue.loaders,
         )
 
-    def _fail(self, reason: str, boot: bool) -> None:
-        log.error("%s", reason)
-        self._say_goodbye(messages.WorkerFailed(boot, reason))
+    def _fail(self, error: DivaInferError) -> None:
+        log.error("%s", error)
+        self._say_goodbye(messages.WorkerFailed(isinstance(error, OutputError), str(error)))
 
     def _say_goodbye(self, message: messages.Message) -> None:
         self._dispatcher.send(message)

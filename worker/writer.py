@@ -36,9 +36,10 @@ class Written(NamedTuple):
 
 
 class Fatal(NamedTuple):
-    """The worker cannot go on."""
+    """The worker cannot go on. `disk`: because results cannot be written, which no other worker could either."""
 
     reason: str
+    disk: bool = False
 
 
 class Writer:
@@ -104,7 +105,10 @@ class Writer:
                 self.seconds += time.monotonic() - started
                 self._post(Written(number, failures))
         except OSError as error:
-            self._post(Fatal("results cannot be written to {} ({})".format(os.fsdecode(self._out), error.strerror)))
+            reason = "results cannot be written to {} ({}); make room or mend it".format(
+                os.fsdecode(self._out), error.strerror or error
+            )
+            self._post(Fatal(reason, disk=True))
         except Exception as error:  # Whatever it is, the dispatcher must hear of it.
             self._post(Fatal("the writer failed: {!r}".format(error)))
 

@@ -97,6 +97,21 @@ def test_a_list_on_standard_input(tmp_path):
     assert outcome.code == 0, outcome.err
 
 
+def test_a_start_that_failed_does_not_bind_the_folder(images, tmp_path):
+    out = str(tmp_path / "out")
+    assert run(images, out, "--engine", "emulated:busyms=3", "--gpus", "cpu").code == 4
+    assert run(images, out, "--engine", "emulated:busy_ms=3", "--gpus", "cpu").code == 0
+
+
+@pytest.mark.parametrize("code,more", [(2, []), (5, ["--score-threshold", "0.3"])])
+def test_a_dry_run_checks_the_output_folder_too(images, tmp_path, code, more):
+    out = "/proc/none" if code == 2 else str(tmp_path / "out")
+    arguments = ["--engine", "emulated", "--gpus", "cpu"]
+    if code == 5:
+        assert run(images, out, *arguments).code == 0
+    assert run(images, out, *arguments, *more, "--dry-run").code == code
+
+
 def test_flat_names(tmp_path):
     draw_images(str(tmp_path / "in"), 4)
     arguments = ["--engine", "emulated", "--gpus", "cpu", "--flat"]

@@ -198,6 +198,7 @@ def test_python_api_runs_and_iterates(tmp_path):
     summary = divainfer.run(config)
     assert (summary.images, summary.results, summary.failures, summary.exit_code) == (13, 12, 1, 3)
     found = list(divainfer.results(str(tmp_path / "out")))
+    assert len(list(divainfer.results(str(tmp_path / "out")))) == 13, "a second time as well"
     assert sorted(result.image for result in found if result.detections is not None) == sorted(paths)
     assert json.loads(open(found[1].path).read()) == found[1].detections
 

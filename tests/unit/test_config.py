@@ -75,6 +75,15 @@ def test_no_sizes(text):
         parse_size(text)
 
 
+def test_values_given_in_python_are_checked_like_all_others():
+    config = RunConfig(loaders="auto", queue_mem="1KiB", classes="a,b")
+    assert (config.loaders, config.queue_mem, config.classes) == (None, 1024, ("a", "b"))
+    with pytest.raises(ConfigError, match="--batch-size 0"):
+        RunConfig(batch_size=0)
+    with pytest.raises(ConfigError, match="--images"):
+        RunConfig(images=["a.jpg"])
+
+
 def test_auto_is_shown_as_auto():
     assert to_json(RunConfig())["loaders"] == "auto"
     assert resolve({"loaders": "auto"}, {}).loaders is None

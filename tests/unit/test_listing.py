@@ -71,6 +71,19 @@ def test_a_glob(listing, tree):
     assert names(found, paths) == [b"a.json", b"cam1/a.json"]
 
 
+def test_a_glob_does_not_follow_a_circle_of_links(listing, tree):
+    os.symlink(tree, os.path.join(tree, "cam1", "again"))
+    found, paths = listing(os.path.join(tree, "**", "*.jpg"))
+    assert names(found, paths) == [b"a.json", b"cam1/a.json"]
+
+
+@pytest.mark.parametrize("content,words", [(b"\xff\xd8\xff\xe0 and so on", "an image"), (b"a\x01\x02", "binary")])
+def test_a_file_that_is_no_list(listing, tmp_path, content, words):
+    (tmp_path / "list").write_bytes(content)
+    with pytest.raises(ImageListError, match=words):
+        listing(str(tmp_path / "list"))
+
+
 def test_one_image(listing, tree):
     found, paths = listing(os.path.join(tree, "cam1", "a.jpg"))
     assert names(found, paths) == [b"a.json"]
