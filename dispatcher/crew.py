@@ -14,7 +14,7 @@ from .devices import Device
 log = logging.getLogger("dispatcher")
 
 BOOTING, UP, ENDING, PAUSED, CLOSED = "booting", "up", "ending", "paused", "closed"
-_WORKER_RESTARTS, _WORKER_PAUSE = 3, 1.0
+_WORKER_RESTARTS, _WORKER_PAUSE = 5, 1.0
 #: Two for each of ten images in a row that take loaders down; more in a row is the loader's fault, not the images'.
 _LOADER_RESTARTS, _LOADER_PAUSE = 20, 0.0
 _CONVICTIONS_IN_A_ROW = 10

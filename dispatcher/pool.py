@@ -93,8 +93,7 @@ class Pool:
         self._show(self)
 
     def _worker_lost(self, crew: Crew, lost: Lost) -> None:
-        any_result = self.done > self.failures or any(crew.stats.images for crew in self.crews)
-        convicted, leases = self._scheduler.lost(lost.worker, lost.computing, convict=any_result)
+        convicted, leases = self._scheduler.lost(lost.worker, lost.computing)
         for index in convicted:
             reason = "two workers ended while computing this image (the last one: {})".format(lost.how)
             self._done(index, index + 1, (Failure(index, "crash", reason),))
@@ -167,7 +166,7 @@ class Pool:
             self._listener.send(block.worker, messages.Lease(block.block, block.start, block.count))
 
     def _block_done(self, worker: str, message: messages.BlockDone) -> None:
-        outcome = self._scheduler.done(worker, message.block)
+        outcome = self._scheduler.done(worker, message.block, len(message.failures) + len(message.missing))
         if outcome is None:
             log.warning("%s reports block %d, which is not its own; ignored", worker, message.block)
             return

@@ -150,7 +150,12 @@ class _Run:
         ledger = Ledger(self._folder.ledger, before.size)
         earlier = recorded_failures(self._folder.ledger, self._listing.count)
         failure_log = FailureLog(self._folder.failures, images, earlier)
-        scheduler = Scheduler(before.done.gaps(self._listing.count), len(self._devices), least=self._plan.batch_size)
+        scheduler = Scheduler(
+            before.done.gaps(self._listing.count),
+            len(self._devices),
+            least=self._plan.batch_size,
+            proven=done_before > before.failures,
+        )
         crews = self._crews() if not scheduler.finished else []
         listener = Listener(self._address)
         display = ProgressDisplay(self._progress_mode, self._listing.count, done_before)

@@ -5,7 +5,8 @@ Pure: no process, no socket, no clock. The dispatcher calls it with what happene
 NOTE [suspects]: when a worker dies, the images it was computing are suspects. Each is leased again as a block of its own, to a
 worker that has nothing else and gets nothing else meanwhile. A worker that dies once more convicts the image, which is given
 up. So an innocent image that was in the batch when its worker was killed is computed after all, and a guilty one costs two
-workers, however large its batch was.
+workers, however large its batch was. As long as no image at all has got a result, it may be the engine that is to blame: then
+suspects wait until the other images were tried, and none is convicted.
 """
 
 from __future__ import annotations
@@ -38,9 +39,12 @@ class Scheduler:
         workers: how many workers share them.
         most: largest block, images.
         least: smallest block worth a message, images (the batch size); only the very last may be smaller.
+        proven: whether some image has a result already.
     """
 
-    def __init__(self, todo: Iterable[Tuple[int, int]], workers: int, most: int = 64, least: int = 1) -> None:
+    def __init__(
+        self, todo: Iterable[Tuple[int, int]], workers: int, most: int = 64, least: int = 1, proven: bool = False
+    ) -> None:
         self._todo: Deque[Tuple[int, int]] = collections.deque((a, b) for a, b in todo if a < b)
         self.unleased = sum(stop - start for start, stop in self._todo)
         self._workers = max(1, workers)
@@ -50,6 +54,7 @@ class Scheduler:
         self._leases: Dict[int, Block] = {}
         self._suspects: Deque[int] = collections.deque()
         self._alone: Set[int] = set()
+        self._proven = proven
         self._wanted: "collections.OrderedDict[str, int]" = collections.OrderedDict()
 
     @property
@@ -66,8 +71,8 @@ class Scheduler:
         self._wanted[worker] = images
         return self._serve()
 
-    def done(self, worker: str, block: int) -> Optional[Tuple[Block, List[Block]]]:
-        """A worker has done a block.
+    def done(self, worker: str, block: int, without: int = 0) -> Optional[Tuple[Block, List[Block]]]:
+        """A worker has done a block, `without` a result for that many of its images.
 
         Returns:
             The block, and leases that became possible; None when the worker does not hold that lease (any more).
@@ -77,15 +82,15 @@ class Scheduler:
             return None
         del self._leases[block]
         self._alone.discard(block)
+        self._proven = self._proven or lease.count > without
         return lease, self._serve()
 
-    def lost(self, worker: str, computing: Iterable[int] = (), convict: bool = True) -> Tuple[List[int], List[Block]]:
+    def lost(self, worker: str, computing: Iterable[int] = ()) -> Tuple[List[int], List[Block]]:
         """A worker is gone; what it held goes to whoever asks, and what it was computing is suspect (NOTE [suspects]).
 
         Args:
             worker: who is gone.
             computing: indices it was computing.
-            convict: False as long as no worker has done any image: then the engine is to blame, not the images.
 
         Returns:
             Convicted images, which are given up, and the leases that became possible.
@@ -100,7 +105,7 @@ class Scheduler:
             del self._leases[lease.block]
             stop = lease.start + lease.count
             suspects = [index for index in range(lease.start, stop) if index in suspected]
-            if convict and lease.block in self._alone:
+            if self._proven and lease.block in self._alone:
                 convicted += suspects
             else:
                 self._suspects.extend(suspects)
@@ -131,7 +136,7 @@ class Scheduler:
         held = [lease.block for lease in self._leases.values() if lease.worker == worker]
         if any(block in self._alone for block in held):
             return None
-        if self._suspects and not held:
+        if self._suspects and not held and (self._proven or not self._todo):
             index = self._suspects.popleft()
             block = self._lease(worker, index, 1)
             self._alone.add(block.block)

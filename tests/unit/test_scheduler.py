@@ -57,7 +57,7 @@ def test_a_lost_workers_images_go_to_the_others():
 
 
 def test_what_a_lost_worker_computed_is_leased_alone_and_convicted_the_second_time():
-    scheduler = Scheduler([(0, 20)], workers=2, most=10)
+    scheduler = Scheduler([(0, 20)], workers=2, most=10, proven=True)
     (first,) = scheduler.want("a", 10)
     convicted, _ = scheduler.lost("a", computing=[2, 3])
     assert convicted == []
@@ -74,6 +74,15 @@ def test_what_a_lost_worker_computed_is_leased_alone_and_convicted_the_second_ti
         block = blocks.pop(0)
         assert not {2, 3} & set(range(block.start, block.start + block.count))
         blocks += scheduler.done("c", block.block)[1] + scheduler.want("c", 10)
+
+
+def test_nobody_is_convicted_before_anything_worked():
+    scheduler = Scheduler([(0, 3)], workers=1, most=10)
+    for number in range(6):
+        (block,) = scheduler.want("w{}".format(number), 10)
+        convicted, _ = scheduler.lost(block.worker, computing=[block.start])
+        assert convicted == []
+    assert not scheduler.finished
 
 
 def test_a_request_waits_until_images_come_back():
