@@ -39,8 +39,3 @@ class Outbox:
                 yield self._events.get_nowait()
             except queue.Empty:
                 return
-
-    def close(self) -> None:
-        """Closes the pipe."""
-        os.close(self._read)
-        os.close(self._write)

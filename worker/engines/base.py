@@ -66,9 +66,6 @@ class Engine(abc.ABC):
         EngineBootError: when an option is unknown or unusable.
     """
 
-    #: Whether the engine reads a model file; `spec.model` is "" otherwise.
-    needs_model = True
-
     def __init__(self, spec: EngineSpec) -> None:
         self.spec = spec
 

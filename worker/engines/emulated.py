@@ -29,8 +29,6 @@ class EmulatedEngine(Engine):
     before it, and that of one stream may overlap the device's part of another.
     """
 
-    needs_model = False
-
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
         self._milliseconds: Dict[str, float] = dict(_OPTIONS)

@@ -1,0 +1,165 @@
+"""A crew's life without processes: stand-ins for its children, and a clock that is told the time."""
+
+from __future__ import annotations
+
+from divainfer.dispatcher.crew import CLOSED, PAUSED, UP, Crew, Deadlines, LoaderLost, Lost
+from divainfer.dispatcher.devices import CPU
+from divainfer.messages import WorkerStats
+
+
+class Process:
+    """What a crew sees of a process; `killable` is False for one that hangs in the kernel."""
+
+    def __init__(self, name, started=0.0):
+        self.name = name
+        self.started = started
+        self.status = None
+        self.killable = True
+
+    def exit_status(self):
+        return self.status
+
+    def how_it_ended(self):
+        return "ended with status {}".format(self.status)
+
+    def signal_kill(self):
+        if self.killable and self.status is None:
+            self.status = -9
+
+    def kill(self):
+        self.signal_kill()
+        return self.killable
+
+
+def make(loaders=2):
+    born = []
+
+    def start(crew, name, address):
+        born.append(Process(name))
+        return born[-1]
+
+    crew = Crew(0, CPU, loaders, start, start, lambda: "address", Deadlines(10.0, 5.0), lambda worker: [7])
+    crew.start(0.0)
+    return crew, born
+
+
+def look(crew, now):
+    """Twice, since a process's last words are waited for."""
+    return crew.look(now) + crew.look(now)
+
+
+def test_a_worker_and_its_loaders_start_together():
+    crew, born = make()
+    assert [process.name.split(".")[0] for process in born] == ["worker-0", "loader-0", "loader-0"]
+
+
+def test_a_dead_worker_is_reported_with_what_it_computed_and_starts_again_after_a_pause():
+    crew, born = make()
+    crew.up("engine")
+    born[0].status = 1
+    assert look(crew, 1.0) == [Lost("worker-0", "ended with status 1", [7])]
+    assert crew.state == PAUSED and all(process.status is not None for process in born), "its loaders ended with it"
+    crew.look(1.5)
+    assert crew.state == PAUSED
+    crew.look(2.1)
+    assert crew.worker == "worker-0.1"
+
+
+def test_a_worker_that_never_came_up_is_not_tried_again():
+    crew, born = make()
+    born[0].status = 1
+    assert look(crew, 1.0) and crew.state == CLOSED and not crew.alive
+
+
+def test_one_that_was_up_before_may_fail_to_boot_once():
+    crew, born = make()
+    crew.up("engine")
+    born[0].status = 1
+    look(crew, 1.0)
+    crew.look(3.0)
+    born[3].status = 1
+    look(crew, 4.0)
+    assert crew.state == PAUSED
+
+
+def test_the_budget_ends_and_progress_renews_it():
+    crew, born = make(loaders=1)
+    now = 0.0
+    for number in range(8):
+        crew.up("engine")
+        if number == 2:
+            crew.heard(now, list(WorkerStats(images=1)))
+        next(process for process in reversed(born) if process.name.startswith("worker")).status = 1
+        now += 1000
+        look(crew, now)
+        if not crew.alive:
+            break
+        now += 1000
+        crew.look(now)
+    assert number == 7
+
+
+def test_a_disk_that_cannot_be_written_is_final():
+    crew, born = make()
+    crew.up("engine")
+    crew.failed("results cannot be written", final=True)
+    born[0].status = 1
+    look(crew, 1.0)
+    assert crew.state == CLOSED and crew.reason == "results cannot be written"
+
+
+def test_silence_and_slow_boots_end():
+    crew, _ = make()
+    assert crew.look(9.0) == []
+    (lost,) = crew.look(10.1)
+    assert "--boot-timeout" in lost.how
+    crew, _ = make()
+    crew.up("engine")
+    crew.heard(3.0)
+    assert crew.look(7.9) == []
+    (lost,) = crew.look(8.1)
+    assert "--hang-timeout" in lost.how
+
+
+def test_a_lost_loader_is_replaced():
+    crew, born = make()
+    crew.up("engine")
+    born[1].status = -11
+    assert crew.look(1.0) == [LoaderLost("worker-0", born[1].name, "ended with status -11")]
+    assert len(born) == 4
+
+
+def test_a_stuck_loader_is_killed_and_an_unknown_one_is_certainly_gone():
+    crew, born = make()
+    crew.up("engine")
+    (lost,) = crew.kill_loader(born[1].name, "stuck")
+    assert lost.loader == born[1].name and len(born) == 4
+    assert [lost.how for lost in crew.kill_loader(born[1].name, "stuck")] == ["it is not running"]
+
+
+def test_a_crew_whose_loaders_all_end_is_lost_however_they_end():
+    crew, born = make(loaders=1)
+    crew.up("engine")
+    for now in range(100):
+        crew.heard(float(now))
+        crew.kill_loader(born[-1].name, "stuck")
+        if any(isinstance(event, Lost) for event in crew.look(float(now))):
+            return
+    raise AssertionError("it goes on without a loader for ever")
+
+
+def test_a_loader_that_cannot_be_killed_costs_its_worker():
+    crew, born = make(loaders=1)
+    crew.up("engine")
+    born[1].killable = False
+    assert crew.kill_loader(born[1].name, "stuck") == []
+    (lost,) = crew.look(1.0)
+    assert isinstance(lost, Lost) and "cannot be killed" in lost.how
+
+
+def test_closing_ends_everything():
+    crew, born = make()
+    crew.up("engine")
+    assert crew.state == UP
+    crew.close()
+    assert crew.state == CLOSED and all(process.status == -9 for process in born)
