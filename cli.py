@@ -71,7 +71,7 @@ def run_command(config_file: Optional[str], print_config: bool, dry: bool, debug
     Giving the same command again resumes where it ended.
     """
     level = logging.INFO if debug else logging.WARNING
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s: %(message)s")
+    logging.basicConfig(handlers=[_EchoHandler()], level=level, format="%(levelname)s: %(message)s")
     try:
         config = resolve(options, file=config_file)
         if print_config:
@@ -96,6 +96,14 @@ def run_command(config_file: Optional[str], print_config: bool, dry: bool, debug
     elif summary.failures:
         click.echo("Reasons of the failures: {}/.divainfer/failures.jsonl".format(summary.out))
     sys.exit(summary.exit_code)
+
+
+class _EchoHandler(logging.Handler):
+    """Logs by way of `_say`, which the progress bar knows to make room for."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints one record."""
+        _say(self.format(record))
 
 
 def _say(sentence: str) -> None:
