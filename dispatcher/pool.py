@@ -68,8 +68,8 @@ class Pool:
             for crew in self.crews:
                 crew.start(time.monotonic())
             while not self._scheduler.finished and not self._interrupts.count:
-                self._turn()
                 self._check_alive()
+                self._turn()
             self._drain()
             return self.done == self._total
         finally:
