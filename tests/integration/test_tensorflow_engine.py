@@ -111,8 +111,6 @@ def test_wrong_engine_texts(text: str) -> None:
 
 def test_the_built_in_engines() -> None:
     assert engines.engine_class("tensorflow") is TensorFlowEngine
-    assert TensorFlowEngine.needs_model
-    assert not engines.engine_class("emulated").needs_model
 
 
 def test_an_unknown_engine() -> None:
