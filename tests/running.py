@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from typing import Dict, List, NamedTuple, Optional
 
 import cv2
@@ -46,6 +47,14 @@ def result_files(out: str) -> Dict[bytes, bytes]:
             with open(path, "rb") as file:
                 found[os.path.relpath(path, top)] = file.read()
     return found
+
+
+def wait_for_results(out: str, count: int, seconds: float = 60) -> None:
+    """Waits until a run that is at work has written that many results."""
+    deadline = time.monotonic() + seconds
+    while not os.path.isdir(out) or len(result_files(out)) < count:
+        assert time.monotonic() < deadline, "{} results did not come".format(count)
+        time.sleep(0.02)
 
 
 def failures(out: str) -> List[dict]:

@@ -10,7 +10,7 @@ import time
 
 import psutil
 import pytest
-from running import divainfer, draw_images, result_files, summary
+from running import divainfer, draw_images, result_files, summary, wait_for_results
 from serial_2019 import serial_result
 
 from divainfer.worker.engines.emulated import emulated_detections
@@ -55,12 +55,18 @@ def wait_for(condition, seconds=60):
 MOMENTS = {"boot": 0, "first": 1, "steady": 20, "last block": COUNT - 6}
 
 
+#: A stopped dispatcher is Ctrl-Z; `test_a_stopped_and_continued_dispatcher_goes_on` tries it.
+VICTIMS = [
+    (role, deed)
+    for role in ("worker", "loader", "dispatcher")
+    for deed in (signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV)
+    if (role, deed) != ("dispatcher", signal.SIGSTOP)
+]
+
+
 @pytest.mark.parametrize("moment", list(MOMENTS))
-@pytest.mark.parametrize("deed", [signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV], ids=lambda deed: deed.name)
-@pytest.mark.parametrize("role", ["worker", "loader", "dispatcher"])
+@pytest.mark.parametrize("role,deed", VICTIMS, ids=lambda value: getattr(value, "name", value))
 def test_a_signal_at_some_moment(tmp_path, undisturbed, role, deed, moment):
-    if role == "dispatcher" and deed == signal.SIGSTOP:
-        pytest.skip("a stopped dispatcher is Ctrl-Z: it goes on when it is continued, which another test tries")
     folder, expected = undisturbed
     out = str(tmp_path / "out")
     command = ["run", "--engine", "emulated:busy_ms=40", "--images", folder, "--out", out] + OPTIONS
@@ -70,7 +76,7 @@ def test_a_signal_at_some_moment(tmp_path, undisturbed, role, deed, moment):
     if moment == "boot":
         wait_for(lambda: len(processes(process, "loader")) == 4)
     else:
-        wait_for(lambda: os.path.isdir(out) and len(result_files(out)) >= MOMENTS[moment])
+        wait_for_results(out, MOMENTS[moment])
     children = psutil.Process(process.pid).children()
     victim = processes(process, role)[0]
     os.kill(victim.pid, deed)
@@ -101,7 +107,7 @@ def test_a_stopped_and_continued_dispatcher_goes_on(tmp_path, undisturbed):
     process = subprocess.Popen(
         [sys.executable, "-m", "divainfer.cli"] + command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
-    wait_for(lambda: os.path.isdir(out) and len(result_files(out)) >= 10)
+    wait_for_results(out, 10)
     process.send_signal(signal.SIGSTOP)
     time.sleep(4)  # longer than --hang-timeout: nobody was silent but the dispatcher itself
     process.send_signal(signal.SIGCONT)

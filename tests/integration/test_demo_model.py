@@ -6,11 +6,11 @@ import os
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from divainfer.card import card_path, read_card
 from divainfer.model.demo import evaluate, scenes
 
-tf = pytest.importorskip("tensorflow")
 v1 = tf.compat.v1
 
 MODEL = os.path.join(os.path.dirname(os.path.abspath(scenes.__file__)), "demo.pb")
@@ -54,7 +54,6 @@ def test_the_card_belongs_to_the_model(card):
 
 
 def test_it_finds_what_stands_on_unseen_lots(detect, card):
-    pytest.importorskip("pycocotools")
     drawn, found = [], []
     sizes = [(1920, 1080)] * 9 + [(1280, 720), (1000, 1000), (1080, 1920)]
     for index, (width, height) in enumerate(sizes):

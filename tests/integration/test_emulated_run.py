@@ -7,11 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
-from running import Outcome, draw_images, failures, result_files, summary
+from running import Outcome, draw_images, failures, result_files, summary, wait_for_results
 from running import divainfer as program
 from serial_2019 import serial_result
 
@@ -85,10 +84,7 @@ def test_ctrl_c_drains_and_the_same_command_resumes(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    deadline = time.monotonic() + 60
-    while len(result_files(out) if os.path.isdir(out) else ()) < 10:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_results(out, 10)
     process.send_signal(signal.SIGINT)
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -114,10 +110,7 @@ def test_a_killed_worker_loses_nothing(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    deadline = time.monotonic() + 60
-    while len(result_files(out) if os.path.isdir(out) else ()) < 5:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_results(out, 5)
     children = psutil.Process(process.pid).children()
     workers = [child for child in children if "divainfer.worker" in child.cmdline()]
     loaders = [child for child in children if "divainfer.loader" in child.cmdline()]
@@ -139,10 +132,7 @@ def test_everything_dies_with_a_killed_dispatcher(tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 60
-    while len(result_files(out) if os.path.isdir(out) else ()) < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_results(out, 3)
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 4
     process.kill()
@@ -160,10 +150,7 @@ def test_a_folder_in_use_is_refused(tmp_path):
     command = [sys.executable, "-m", "divainfer.cli", "run", "--engine", "emulated:busy_ms=50", "--gpus", "cpu"]
     arguments = ["--images", str(tmp_path / "in"), "--out", out] + SMALL
     process = subprocess.Popen(command + arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while len(result_files(out) if os.path.isdir(out) else ()) < 1:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_results(out, 1)
     outcome = program(*command[3:], *arguments)
     assert outcome.code == 2
     assert "another divainfer is at work" in outcome.err

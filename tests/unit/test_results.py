@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
 
 from divainfer.detections import Detections
 from divainfer.errors import EngineError
@@ -83,7 +84,6 @@ def test_rounding_equals_pythons(values, places):
 
 
 def test_masks_are_pasted_and_encoded():
-    coco_mask = pytest.importorskip("pycocotools.mask")
     found = detections((10, 20, 30, 60, 1, 0.9))._replace(masks=np.ones((1, 14, 14), np.float32))
     (row,) = encode(found, image=(100, 80), frame=(100, 80))
     full = coco_mask.decode(row["segmentation"])
