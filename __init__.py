@@ -23,15 +23,16 @@ __all__ = [
     "Summary",
     "dry_run",
     "results",
+    "resume",
     "run",
 ]
 
 if TYPE_CHECKING:
     from .config import RunConfig
     from .detections import Detections
-    from .dispatcher.run import dry_run, run
+    from .dispatcher.run import dry_run, resume, run
     from .dispatcher.summary import Summary
-    from .resultfiles import Result, results
+    from .output.results import Result, results
     from .worker.engines.base import Engine, EngineInfo, EngineSpec
 
 _HOMES = {
@@ -39,11 +40,12 @@ _HOMES = {
     "Engine": ".worker.engines.base",
     "EngineInfo": ".worker.engines.base",
     "EngineSpec": ".worker.engines.base",
-    "Result": ".resultfiles",
+    "Result": ".output.results",
     "RunConfig": ".config",
     "Summary": ".dispatcher.summary",
     "dry_run": ".dispatcher.run",
-    "results": ".resultfiles",
+    "results": ".output.results",
+    "resume": ".dispatcher.run",
     "run": ".dispatcher.run",
 }
 

@@ -70,6 +70,8 @@ class WorkerOrders:
         naming: rule and root of result names.
         classes: class names.
         style: result style.
+        format: result format.
+        block_images: images of a block at most.
         score_threshold: least score kept.
         keep: class ids kept; None for all.
         boot_timeout: seconds for the engine's start, and for its first batch.
@@ -98,6 +100,8 @@ class WorkerOrders:
     naming: Tuple[str, str]
     classes: List[str]
     style: str
+    format: str
+    block_images: int
     score_threshold: float
     keep: Optional[List[int]]
     boot_timeout: float

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import sys
-from typing import Any, Optional
+from typing import Any, Container, Iterator, Optional
 
 import click
 
 from . import __version__
 from .config import FIELDS, option_name, resolve, to_toml
-from .dispatcher.run import dry_run, run
+from .dispatcher.run import dry_run, resume, run
+from .dispatcher.summary import Summary
 from .errors import EXIT_INTERRUPTED, EXIT_OK, DivaInferError
 
 _EPILOG = """\b
@@ -35,9 +38,11 @@ def main() -> None:
     """Runs a frozen detector over millions of images, on every GPU of this machine, and loses none."""
 
 
-def _run_options(command: Any) -> Any:
+def _options(command: Any, left_out: Container[str] = ()) -> Any:
     """One option for each field of `RunConfig`; its value is checked there, so that all layers are checked alike."""
     for name, field in reversed(list(FIELDS.items())):
+        if name in left_out:
+            continue
         shown = field.default
         if field.metadata["auto"]:
             shown = "auto"
@@ -56,7 +61,7 @@ def _run_options(command: Any) -> Any:
 
 
 @main.command("run", epilog=_EPILOG)
-@_run_options
+@_options
 @click.option("--config", "config_file", metavar="FILE", default=None, help="TOML file with any of these options.")
 @click.option("--print-config", is_flag=True, help="Print the configuration that results from all layers, and end.")
 @click.option(
@@ -70,14 +75,42 @@ def run_command(config_file: Optional[str], print_config: bool, dry: bool, debug
     (DIVAINFER_SHORT_EDGE_SIZE=1080). The command line wins over the environment, that over the file, that over the default.
     Giving the same command again resumes where it ended.
     """
-    level = logging.INFO if debug else logging.WARNING
-    logging.basicConfig(handlers=[_EchoHandler()], level=level, format="%(levelname)s: %(message)s")
-    try:
+    with _reporting(debug):
         config = resolve(options, file=config_file)
         if print_config:
             click.echo(to_toml(config), nl=False)
             return
         summary = (dry_run if dry else run)(config, say=_say)
+    if dry:
+        for line in summary.lines():
+            click.echo(line)
+        click.echo("Dry run: nothing was written.")
+        sys.exit(EXIT_OK if summary.results else summary.exit_code)
+    _end(summary)
+
+
+@main.command("resume")
+@click.argument("folder", metavar="DIR")
+@functools.partial(_options, left_out=("images", "out"))
+@click.option("--debug", is_flag=True, help="Show a traceback with an error, and the dispatcher's log.")
+def resume_command(folder: str, debug: bool, **options: Any) -> None:
+    """Carry on the run in DIR, its output folder, from what the folder says; the list is not read anew.
+
+    The options are those the run had; one given here takes its place. What decides the results must stay the same, as with
+    `divainfer run`.
+    """
+    with _reporting(debug):
+        summary = resume(folder, say=_say, **{name: value for name, value in options.items() if value is not None})
+    _end(summary)
+
+
+@contextlib.contextmanager
+def _reporting(debug: bool) -> Iterator[None]:
+    """Turns errors into one sentence and the documented exit code."""
+    level = logging.INFO if debug else logging.WARNING
+    logging.basicConfig(handlers=[_EchoHandler()], level=level, format="%(levelname)s: %(message)s")
+    try:
+        yield
     except KeyboardInterrupt:
         _say("Stopped before anything was computed.")
         sys.exit(EXIT_INTERRUPTED)
@@ -86,12 +119,13 @@ def run_command(config_file: Optional[str], print_config: bool, dry: bool, debug
             logging.exception("traceback")
         _say("Error: {}".format(error))
         sys.exit(error.exit_code)
+
+
+def _end(summary: Summary) -> None:
+    """Prints what a run came to, and ends with its exit code."""
     for line in summary.lines():
         click.echo(line)
-    if dry:
-        click.echo("Dry run: nothing was written.")
-        sys.exit(EXIT_OK if summary.results else summary.exit_code)
-    elif summary.interrupted:
+    if summary.interrupted:
         click.echo("Stopped; {:,} images are left. The same command resumes.".format(summary.left))
     elif summary.failures:
         click.echo("Reasons of the failures: {}/.divainfer/failures.jsonl".format(summary.out))

@@ -13,6 +13,7 @@ import sys
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
 
 from .errors import ConfigError
+from .naming import FORMATS, JSON
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -178,6 +179,12 @@ class RunConfig:
         _one_of("seed", "later"),
         "seed|later",
     )
+    format: str = _option(
+        JSON,
+        "Result format: 'json' (a file an image), 'jsonl' or 'parquet' (files of some hundred images; parquet needs pyarrow).",
+        _one_of(*FORMATS),
+        "json|jsonl|parquet",
+    )
     flat: bool = _option(
         False, "Name results by the image's base name alone, as in 2019; refused when two would be the same.", _flag
     )
@@ -193,6 +200,17 @@ class RunConfig:
         "Seconds without a sign of life, or on one image or batch, until a process counts as hung.",
         _number(1, 86400),
         "SECONDS",
+    )
+    retry: str = _option(
+        "none",
+        "'failed': do images that have a failure record once more; the others as always.",
+        _one_of("none", "failed"),
+        "none|failed",
+    )
+    force: bool = _option(
+        False,
+        "Go on in a folder whose run differs in its model, sizes, thresholds or engine; run.json notes it.",
+        _flag,
     )
     progress: str = _option(
         "auto",

@@ -10,14 +10,35 @@ from __future__ import annotations
 import array
 import hashlib
 import mmap
+import os
 import sys
-from typing import BinaryIO, Iterator
+from typing import BinaryIO, Iterator, List, NamedTuple
 
 import numpy as np
 
 from .errors import ImageListError
+from .naming import Naming
 
 _FLUSH_AT = 1 << 16
+_CHUNK = 1 << 20
+
+
+class Listing(NamedTuple):
+    """What came of `--images`.
+
+    Attributes:
+        count: images in the list.
+        digest: "sha256:..." of the list file.
+        naming: how results are named.
+        notes: sentences the operator should read.
+        source: "sha256:..." of the list that was read, and of the folder its names are relative to; "" when it was none.
+    """
+
+    count: int  # type: ignore[assignment]
+    digest: str
+    naming: Naming
+    notes: List[str]
+    source: str
 
 
 class ImageListWriter:
@@ -48,10 +69,12 @@ class ImageListWriter:
             self._flush()
 
     def close(self) -> str:
-        """Finishes both files; returns "sha256:..." of the list."""
+        """Finishes both files and waits until the disk has them; returns "sha256:..." of the list."""
         self._flush()
-        self._list.close()
-        self._index.close()
+        for file in (self._list, self._index):
+            with file:
+                file.flush()
+                os.fsync(file.fileno())
         return "sha256:" + self._digest.hexdigest()
 
     def _flush(self) -> None:
@@ -73,6 +96,7 @@ class ImageList:
     """
 
     def __init__(self, list_path: str, index_path: str) -> None:
+        self._path = list_path
         self._starts = np.memmap(index_path, dtype="<u8", mode="r")
         with open(list_path, "rb") as file:
             size = file.seek(0, 2)
@@ -91,7 +115,12 @@ class ImageList:
         return bytes(self._bytes[int(start) : int(end) - 1])
 
     def __iter__(self) -> Iterator[bytes]:
-        return (self[index] for index in range(len(self)))
+        # Read, not mapped: so the pages do not count as this process's memory.
+        rest = b""
+        with open(self._path, "rb") as file:
+            for chunk in iter(lambda: file.read(_CHUNK), b""):
+                *paths, rest = (rest + chunk).split(b"\0")
+                yield from paths
 
     def close(self) -> None:
         """Unmaps the files."""

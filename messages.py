@@ -92,17 +92,16 @@ class WantBlock(NamedTuple):
 
 
 class BlockDone(NamedTuple):
-    """Each image of a leased block has its result in place, or failed, or is given back.
+    """What has become of a leased block: its finished ranges, and the rest is given back, because the worker was told to stop.
 
     Attributes:
         block: the lease.
-        failures: for each failed image its `index, kind, reason`.
-        missing: indices of images that were not begun or not finished, because the worker was told to stop.
+        finished: for each finished range `start, stop, failures, checksums`; of a failed image its `index, kind, reason`;
+            checksums as in a ledger's record. Each other image of the range has its result written.
     """
 
     block: int
-    failures: List[Any]
-    missing: List[Any]
+    finished: List[Any]
 
 
 class Heartbeat(NamedTuple):

@@ -16,6 +16,10 @@ from typing import NamedTuple
 
 STEM, FULL, FLAT = "stem", "full", "flat"
 
+#: Result formats: a file an image, or files of some hundred (see `output/format.py`). The rules above are for the first.
+JSON, JSONL, PARQUET = "json", "jsonl", "parquet"
+FORMATS = (JSON, JSONL, PARQUET)
+
 
 class Naming(NamedTuple):
     """The rule of one run.

@@ -5,6 +5,7 @@ images.lst        the image list, absolute paths, each ended by a NUL byte
 images.idx        where each path starts in it, uint64 little-endian, one more than there are images
 ledger            what is done (see `dispatcher/ledger.py`)
 failures.jsonl    one JSON object a failure; written anew from the ledger at each start
+progress.json     how far it is, renewed every second while a dispatcher works here
 summary.json      figures of the last start, once it ended
 lock              held while a dispatcher works here
 logs/             one file a worker, and one for its loaders
@@ -39,6 +40,7 @@ class RunFolder:
         self.index = os.path.join(self.path, "images.idx")
         self.ledger = os.path.join(self.path, "ledger")
         self.failures = os.path.join(self.path, "failures.jsonl")
+        self.progress = os.path.join(self.path, "progress.json")
         self.summary = os.path.join(self.path, "summary.json")
         self.lock = os.path.join(self.path, "lock")
         self.logs = os.path.join(self.path, "logs")
@@ -86,12 +88,22 @@ class RunFolder:
             )
 
 
-def write_json(path: str, value: Any) -> None:
-    """Writes indented JSON beside `path` and renames it into place, so that a reader sees the old or the new, whole."""
+def write_json(path: str, value: Any, lasting: bool = True) -> None:
+    """Writes indented JSON beside `path` and renames it into place, so that a reader sees the old or the new, whole.
+
+    Args:
+        path: the file.
+        value: plain values.
+        lasting: wait until the disk has it.
+
+    Raises:
+        OSError: when the disk refuses.
+    """
     part = path + ".part"
     with open(part, "w", encoding="utf-8") as file:
         json.dump(value, file, indent=2)
         file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
+        if lasting:
+            file.flush()
+            os.fsync(file.fileno())
     os.replace(part, path)

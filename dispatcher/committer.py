@@ -7,26 +7,17 @@ commit.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import threading
-from typing import Callable, List, NamedTuple, Optional, Tuple
+from typing import List, Optional
 
-from ..messages import Failure
+from ..ledger import Ledger
+from ..output.format import Finished, Keeper
 from .failurelog import FailureLog
-from .ledger import Ledger
 
 #: Seconds between commits: what a power failure may cost, besides the blocks in flight.
 _PAUSE = 1.0
-
-
-class Finished(NamedTuple):
-    """Images `start` to `stop - 1` are done; `failures` are those of them without a result."""
-
-    start: int
-    stop: int
-    failures: Tuple[Failure, ...]
 
 
 class Committer:
@@ -36,14 +27,14 @@ class Committer:
         out: the output folder, whose file system holds the results.
         ledger: where it is recorded.
         failure_log: where failures are shown, once they are recorded.
-        result_path: where an image's result is, by its index.
+        keeper: brings results to their place.
     """
 
-    def __init__(self, out: str, ledger: Ledger, failure_log: FailureLog, result_path: Callable[[int], bytes]) -> None:
+    def __init__(self, out: str, ledger: Ledger, failure_log: FailureLog, keeper: Keeper) -> None:
         self._folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
         self._ledger = ledger
         self._failure_log = failure_log
-        self._result_path = result_path
+        self._keeper = keeper
         self._finished: List[Finished] = []
         self._changed = threading.Condition()
         self._closing = False
@@ -87,13 +78,10 @@ class Committer:
                 return
 
     def _commit(self, finished: List[Finished]) -> None:
-        for failure in (failure for one in finished for failure in one.failures):
-            # A worker may have died after it had written this result and before it could report it.
-            with contextlib.suppress(OSError):
-                os.unlink(self._result_path(failure.index))
+        self._keeper.place(finished)
         sync_file_system(self._folder)
-        for start, stop, failures in finished:
-            self._ledger.add(start, stop - start, failures)
+        for start, stop, failures, checksums in finished:
+            self._ledger.add(start, stop - start, failures, checksums)
         self._ledger.commit()
         self._failure_log.add(failure for one in finished for failure in one.failures)
 

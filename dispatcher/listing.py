@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import array
 import glob
+import hashlib
 import os
 import re
 import sys
-from typing import BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import BinaryIO, Container, Dict, Iterator, List, Optional, Set, Tuple
 
 import numpy as np
 
 from ..errors import ImageListError
-from ..imagelist import ImageList, ImageListWriter
+from ..imagelist import ImageList, ImageListWriter, Listing
 from ..naming import FLAT, FULL, STEM, Naming
 
 #: What a folder search takes for an image; a list or a glob may name anything.
@@ -33,22 +35,6 @@ _CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1f]")
 _ODD_PATH = re.compile(rb"//|/\.{1,2}(/|$)|/$")
 
 
-class Listing(NamedTuple):
-    """What came of `--images`.
-
-    Attributes:
-        count: images in the list.
-        digest: "sha256:..." of the list file.
-        naming: how results are named.
-        notes: sentences the operator should read.
-    """
-
-    count: int  # type: ignore[assignment]
-    digest: str
-    naming: Naming
-    notes: List[str]
-
-
 def write_listing(
     images: str, flat: bool, list_path: str, index_path: str, stdin: Optional[BinaryIO] = None
 ) -> Listing:
@@ -68,32 +54,105 @@ def write_listing(
         ImageListError: when there is nothing to read, no image in it, or results would overwrite each other.
     """
     source = _Source(images, stdin)
+    read_from = source_digest(images)
     writer = ImageListWriter(list_path, index_path)
+    names = _Names(flat)
     try:
         for path in source.paths():
             writer.add(path)
+            names.add(path)
     finally:
         digest = writer.close()
     if not writer.count:
         raise ImageListError("--images {}: no image in it{}.".format(images, source.hint()))
-    listed = ImageList(list_path, index_path)
+    root = names.root if source.root is None else source.root
     notes = source.notes()
-    try:
-        root = source.root if source.root is not None else _common_root(listed)
-        repeated = _repeats(listed, listed.__getitem__)
-        if repeated:
-            notes.append(
-                "{:,} images are listed more than once ({} for one); each is computed once.".format(
-                    len(repeated), _shown(listed[repeated[0][1]])
-                )
+    repeats, clashes = names.compare(ImageList(list_path, index_path))
+    if repeats:
+        notes.append(
+            "{:,} images are listed more than once ({} for one); each is computed once.".format(
+                len(repeats), _shown(repeats[min(repeats)])
             )
-            digest = _rewrite_without(listed, {second for _, second in repeated}, list_path, index_path)
-            listed.close()
-            listed = ImageList(list_path, index_path)
-        naming = _choose_naming(listed, root, flat, notes)
-        return Listing(len(listed), digest, naming, notes)
-    finally:
+        )
+        digest = _rewrite_without(repeats, list_path, index_path)
+    naming = _choose_naming(clashes, root, flat, notes)
+    return Listing(writer.count - len(repeats), digest, naming, notes, read_from)
+
+
+def source_digest(images: str) -> str:
+    """What a list file says, as a digest: of its content and of the folder its relative names start from.
+
+    Args:
+        images: what `--images` was given.
+
+    Returns:
+        "sha256:...", or "" when it is not a list file (a folder, a glob, an image, standard input).
+    """
+    name = os.fsencode(images)
+    if images == "-" or not os.path.isfile(name) or _is_image(name):
+        return ""
+    digest = hashlib.sha256(os.path.dirname(os.path.abspath(name)) + b"\0")
+    with open(name, "rb") as file:
+        for chunk in iter(lambda: file.read(_CHUNK), b""):
+            digest.update(chunk)
+    return "sha256:" + digest.hexdigest()
+
+
+class _Names:
+    """Looks for images listed twice, and for results of one name; 8 bytes an image.
+
+    Two images get one result when their paths are equal but for the extension (with `flat`: their base names), so equal
+    paths are among them.
+    """
+
+    def __init__(self, flat: bool) -> None:
+        self._flat = flat
+        self._hashes = array.array("q")
+        self._prefix = b""
+
+    @property
+    def root(self) -> bytes:
+        """The folder that all images have in common, without a slash at its end."""
+        return self._prefix[:-1]
+
+    def add(self, path: bytes) -> None:
+        """Takes the next path."""
+        if not path.startswith(self._prefix) or not self._prefix:
+            folder = os.path.dirname(path)
+            root = os.path.commonpath([self._prefix[:-1] or b"/", folder]) if self._prefix else folder
+            self._prefix = root.rstrip(b"/") + b"/"
+        self._hashes.append(hash(self._key(path)))
+
+    def _key(self, path: bytes) -> bytes:
+        stem = os.path.splitext(path)[0]
+        return stem[stem.rindex(b"/") + 1 :] if self._flat else stem
+
+    def compare(self, listed: ImageList) -> Tuple[Dict[int, bytes], List[Tuple[bytes, bytes]]]:
+        """Compares all names.
+
+        Returns:
+            The later ones of equal paths, by index; and pairs of different paths whose results would have one name.
+        """
+        repeats: Dict[int, bytes] = {}
+        clashes: List[Tuple[bytes, bytes]] = []
+        hashes = np.frombuffer(self._hashes, np.int64)
+        # Sorted where it lies: a copy would cost as much again.
+        hashes.sort()
+        suspects = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+        if suspects:
+            first: Dict[bytes, bytes] = {}
+            seen: Set[bytes] = set()
+            for index, path in enumerate(listed):
+                key = self._key(path)
+                if hash(key) not in suspects:
+                    continue
+                if path in seen:
+                    repeats[index] = path
+                elif first.setdefault(key, path) != path:
+                    clashes.append((first[key], path))
+                seen.add(path)
         listed.close()
+        return repeats, clashes
 
 
 class _Source:
@@ -121,7 +180,7 @@ class _Source:
             return self._folder(self.root or b"/")
         if not os.path.lexists(name) and glob.has_magic(self.images):
             return self._glob(name)
-        if os.path.splitext(name)[1].lower() in EXTENSIONS and os.path.isfile(name):
+        if _is_image(name) and os.path.isfile(name):
             return iter([os.path.abspath(name)])
         return self._list_file(name)
 
@@ -180,7 +239,7 @@ class _Source:
             seen.add((status.st_dev, status.st_ino))
             folders[:] = sorted(name for name in folders if name != b".divainfer")
             for file in sorted(files):
-                if os.path.splitext(file)[1].lower() in EXTENSIONS:
+                if _is_image(file):
                     yield os.path.join(folder, file)
                 else:
                     self._passed_over += 1
@@ -225,21 +284,10 @@ def _absolute(entry: bytes, base: bytes, separator: bytes) -> bytes:
     return os.path.normpath(path) if _ODD_PATH.search(path) or path.startswith(b"//") else path
 
 
-def _common_root(listed: ImageList) -> bytes:
-    root = os.path.dirname(listed[0])
-    for path in listed:
-        if not path.startswith(root + b"/"):
-            root = os.path.commonpath([root, os.path.dirname(path)])
-            root = b"" if root == b"/" else root
-    return root.rstrip(b"/")
-
-
-def _choose_naming(listed: ImageList, root: bytes, flat: bool, notes: List[str]) -> Naming:
-    naming = Naming(FLAT if flat else STEM, root)
-    clashes = _repeats(listed, lambda index: naming.result_name(listed[index]))
+def _choose_naming(clashes: List[Tuple[bytes, bytes]], root: bytes, flat: bool, notes: List[str]) -> Naming:
     if not clashes:
-        return naming
-    one, other = (_shown(listed[index]) for index in clashes[0])
+        return Naming(FLAT if flat else STEM, root)
+    one, other = (_shown(path) for path in clashes[0])
     if flat:
         raise ImageListError(
             "--flat: {:,} results would overwrite others of the same name, such as those of {} and {}. "
@@ -251,33 +299,21 @@ def _choose_naming(listed: ImageList, root: bytes, flat: bool, notes: List[str])
     return Naming(FULL, root)
 
 
-def _repeats(listed: ImageList, key: Callable[[int], bytes]) -> List[Tuple[int, int]]:
-    """Pairs of indices with equal keys, the first of its kind and a later one; 8 bytes an image while it looks."""
-    hashes = np.fromiter((hash(key(index)) for index in range(len(listed))), dtype=np.int64, count=len(listed))
-    ordered = np.sort(hashes)
-    suspects = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    if not len(suspects):
-        return []
-    first: Dict[bytes, int] = {}
-    pairs = []
-    for index in np.flatnonzero(np.isin(hashes, suspects)).tolist():
-        name = key(index)
-        if name in first:
-            pairs.append((first[name], index))
-        else:
-            first[name] = index
-    return pairs
-
-
-def _rewrite_without(listed: ImageList, dropped: Set[int], list_path: str, index_path: str) -> str:
+def _rewrite_without(dropped: Container[int], list_path: str, index_path: str) -> str:
     writer = ImageListWriter(list_path + ".new", index_path + ".new")
+    listed = ImageList(list_path, index_path)
     for index, path in enumerate(listed):
         if index not in dropped:
             writer.add(path)
+    listed.close()
     digest = writer.close()
     os.replace(list_path + ".new", list_path)
     os.replace(index_path + ".new", index_path)
     return digest
+
+
+def _is_image(name: bytes) -> bool:
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 def _shown(path: bytes) -> str:

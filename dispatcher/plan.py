@@ -14,10 +14,12 @@ from ..engines import TENSORFLOW, check_engine, parse_engine
 from ..errors import ConfigError
 from ..geometry import frame_bytes
 from ..graphdef import file_digest
+from ..imagelist import Listing
 from ..machine import available_memory, available_shared_memory, usable_cores
 from ..model_spec import DEFAULT_MAX_SIZE, DEFAULT_SHORT_EDGE_SIZE, model_path, resolve_model
+from ..naming import PARQUET
+from ..output.parquet import check_pyarrow
 from .devices import Device, parse_devices
-from .listing import Listing
 
 #: More loaders than this help nobody unless asked for: each decodes about 80 frames of 1080p a second.
 _MOST_LOADERS = 8
@@ -58,7 +60,7 @@ class Plan:
     keep: Optional[Tuple[int, ...]]
     notes: Tuple[str, ...]
 
-    def fingerprint(self, listing: Listing, naming: Tuple[str, str]) -> Dict[str, Any]:
+    def fingerprint(self, listing: Listing) -> Dict[str, Any]:
         """What decides the results' content and names: a run may only be resumed with the same."""
         card = self.card
         return {
@@ -70,13 +72,14 @@ class Plan:
             "classes": list(card.classes),
             "count": listing.count,
             "images": listing.digest,
-            "naming": list(naming),
+            "naming": [listing.naming.rule, os.fsdecode(listing.naming.root)],
             "short_edge_size": self.short_edge_size,
             "max_size": self.max_size,
             "max_pixels": self.config.max_pixels,
             "score_threshold": self.config.score_threshold,
             "keep": None if self.keep is None else list(self.keep),
             "result_style": self.config.result_style,
+            "format": self.config.format,
         }
 
 
@@ -87,6 +90,8 @@ def make_plan(config: RunConfig) -> Plan:
         UsageError: one of its kinds, one sentence, for whatever cannot work.
     """
     model, digest, card, notes = _model(config)
+    if config.format == PARQUET:
+        check_pyarrow()
     devices = tuple(parse_devices(config.gpus))
     short_edge_size = config.short_edge_size or card.short_edge_size or DEFAULT_SHORT_EDGE_SIZE
     max_size = config.max_size or card.max_size or DEFAULT_MAX_SIZE

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Callable, Iterable, List, Optional, Tuple
+from typing import Callable, Iterable, List, Optional
 
 from .. import messages
 from ..errors import EngineBootError, RunFailed
 from ..messages import Failure
+from ..output.format import Finished
 from ..sockets import Listener
-from .committer import Committer, Finished
+from .committer import Committer
 from .crew import ENDING, UP, Crew, LoaderLost, Lost
 from .interrupts import Interrupts
-from .scheduler import Block, Scheduler, between
+from .scheduler import Block, Scheduler
 
 log = logging.getLogger("dispatcher")
 
@@ -96,7 +97,7 @@ class Pool:
         convicted, leases = self._scheduler.lost(lost.worker, lost.computing)
         for index in convicted:
             reason = "two workers ended while computing this image (the last one: {})".format(lost.how)
-            self._done(index, index + 1, (Failure(index, "crash", reason),))
+            self._done(Finished(index, index + 1, (Failure(index, "crash", reason),), b""))
             crew.image_convicted()
         self._send(leases)
 
@@ -166,21 +167,23 @@ class Pool:
             self._listener.send(block.worker, messages.Lease(block.block, block.start, block.count))
 
     def _block_done(self, worker: str, message: messages.BlockDone) -> None:
-        outcome = self._scheduler.done(worker, message.block, len(message.failures) + len(message.missing))
-        if outcome is None:
+        finished = [
+            Finished(start, stop, tuple(Failure(*failure) for failure in failures), checksums)
+            for start, stop, failures, checksums in message.finished
+        ]
+        results = sum(one.stop - one.start - len(one.failures) for one in finished)
+        leases = self._scheduler.done(worker, message.block, results)
+        if leases is None:
             log.warning("%s reports block %d, which is not its own; ignored", worker, message.block)
             return
-        block, leases = outcome
         self._send(leases)
-        failures = [Failure(*failure) for failure in message.failures]
-        for start, stop in between(block.start, block.start + block.count, message.missing):
-            inside = tuple(failure for failure in failures if start <= failure.index < stop)
-            self._done(start, stop, inside)
+        for one in finished:
+            self._done(one)
 
-    def _done(self, start: int, stop: int, failures: Tuple[Failure, ...]) -> None:
-        self._committer.add(Finished(start, stop, failures))
-        self.done += stop - start
-        self.failures += len(failures)
+    def _done(self, finished: Finished) -> None:
+        self._committer.add(finished)
+        self.done += finished.stop - finished.start
+        self.failures += len(finished.failures)
 
     def _check_committer(self) -> None:
         error = self._committer.error

@@ -12,7 +12,10 @@ suspects wait until the other images were tried, and none is convicted.
 from __future__ import annotations
 
 import collections
-from typing import Deque, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
+import itertools
+from typing import Deque, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+from ..ranges import between
 
 
 class Block(NamedTuple):
@@ -35,7 +38,8 @@ class Scheduler:
     """Leases for one run.
 
     Args:
-        todo: half-open ranges of indices to do, in order.
+        todo: half-open ranges of indices to do, in order; taken one at a time, since there may be millions.
+        images: how many images these ranges have.
         workers: how many workers share them.
         most: largest block, images.
         least: smallest block worth a message, images (the batch size); only the very last may be smaller.
@@ -43,10 +47,18 @@ class Scheduler:
     """
 
     def __init__(
-        self, todo: Iterable[Tuple[int, int]], workers: int, most: int = 64, least: int = 1, proven: bool = False
+        self,
+        todo: Iterable[Tuple[int, int]],
+        images: int,
+        workers: int,
+        most: int = 64,
+        least: int = 1,
+        proven: bool = False,
     ) -> None:
-        self._todo: Deque[Tuple[int, int]] = collections.deque((a, b) for a, b in todo if a < b)
-        self.unleased = sum(stop - start for start, stop in self._todo)
+        self._fresh = iter(todo)
+        self._todo: Deque[Tuple[int, int]] = collections.deque()
+        self._refill()
+        self.unleased = images
         self._workers = max(1, workers)
         self._least = max(1, least)
         self._most = max(most, self._least)
@@ -71,19 +83,19 @@ class Scheduler:
         self._wanted[worker] = images
         return self._serve()
 
-    def done(self, worker: str, block: int, without: int = 0) -> Optional[Tuple[Block, List[Block]]]:
-        """A worker has done a block, `without` a result for that many of its images.
+    def done(self, worker: str, block: int, results: int) -> Optional[List[Block]]:
+        """A worker is through with a block, and has that many results.
 
         Returns:
-            The block, and leases that became possible; None when the worker does not hold that lease (any more).
+            Leases that became possible; None when the worker does not hold that lease (any more).
         """
         lease = self._leases.get(block)
         if lease is None or lease.worker != worker:
             return None
         del self._leases[block]
         self._alone.discard(block)
-        self._proven = self._proven or lease.count > without
-        return lease, self._serve()
+        self._proven = self._proven or results > 0
+        return self._serve()
 
     def lost(self, worker: str, computing: Iterable[int] = ()) -> Tuple[List[int], List[Block]]:
         """A worker is gone; what it held goes to whoever asks, and what it was computing is suspect (NOTE [suspects]).
@@ -117,6 +129,7 @@ class Scheduler:
 
     def stop(self) -> None:
         """Hands out nothing more."""
+        self._fresh = iter(())
         self._todo.clear()
         self._suspects.clear()
         self._wanted.clear()
@@ -148,8 +161,14 @@ class Scheduler:
         if stop - start > count:
             self._todo.appendleft((start + count, stop))
             stop = start + count
+        self._refill()
         self.unleased -= stop - start
         return self._lease(worker, start, stop - start)
+
+    def _refill(self) -> None:
+        """Sees to it that a range lies ready, as long as there is any."""
+        if not self._todo:
+            self._todo.extend(itertools.islice(self._fresh, 1))
 
     def _block_size(self, worker: str) -> int:
         """How many images a worker may have now; 0 when it holds its share of the rest already."""
@@ -168,13 +187,3 @@ class Scheduler:
         self._next_block += 1
         self._leases[block.block] = block
         return block
-
-
-def between(start: int, stop: int, left_out: Iterable[int]) -> Iterator[Tuple[int, int]]:
-    """The ranges of `[start, stop)` between some indices."""
-    for index in sorted(left_out):
-        if start < index:
-            yield start, index
-        start = index + 1
-    if start < stop:
-        yield start, stop

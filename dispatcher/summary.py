@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Dict, List, Tuple
 
-from ..errors import EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_OK
+from ..errors import EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUN_FAILED
 from ..messages import WorkerStats
 
 
@@ -46,6 +46,7 @@ class Summary:
         detections: detections written by this start.
         seconds: wall time of this start.
         interrupted: whether the operator stopped it before the end.
+        error: why it could not go on; "" when it could.
         out: the output folder.
         workers: one entry a worker.
     """
@@ -58,12 +59,15 @@ class Summary:
     detections: int
     seconds: float
     interrupted: bool
+    error: str
     out: str
     workers: Tuple[WorkerSummary, ...]
 
     @property
     def exit_code(self) -> int:
         """The exit code of `divainfer run` for this outcome."""
+        if self.error:
+            return EXIT_RUN_FAILED
         if self.interrupted:
             return EXIT_INTERRUPTED
         return EXIT_FAILURES if self.failures else EXIT_OK

@@ -36,6 +36,13 @@ def divainfer(
     return Outcome(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
 
 
+def start(*arguments: str, env: Optional[Dict[str, str]] = None) -> "subprocess.Popen[bytes]":
+    """`divainfer ARGUMENTS` in the background."""
+    program = [sys.executable, "-m", "divainfer.cli", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(program, stdout=pipe, stderr=pipe, env=dict(os.environ, **(env or {})))
+
+
 def result_files(out: str) -> Dict[bytes, bytes]:
     """Every result file below an output folder: relative path to content."""
     found = {}

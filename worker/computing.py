@@ -15,8 +15,8 @@ from ..detections import Detections
 from ..errors import DivaInferError, EngineBootError, EngineError
 from ..loader.memory import FrameMemory
 from ..messages import Failure
+from .commands import Compute, Frame
 from .engines.base import Engine, EngineInfo
-from .queue import Compute, Frame
 from .timesplit import TimeSplit
 from .writer import Fatal, Outcome, Writer
 

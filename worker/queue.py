@@ -15,65 +15,16 @@ first frames that happen to be ready would rarely lie side by side.
 from __future__ import annotations
 
 import collections
-from typing import Deque, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Deque, Dict, List, Optional, Tuple
 
 from ..messages import Failure
+from ..ranges import between
+from .commands import Ask, Command, Compute, Done, Frame, Part, Stuck, Want
 
 #: Tickets a loader holds: the image it works on and the next, so that it never waits for an answer.
 CREDIT = 2
 #: How many loaders an image may take down before it is recorded as a failure.
 ATTEMPTS = 2
-
-
-class Frame(NamedTuple):
-    """A decoded frame in its slot; heights and widths in pixels."""
-
-    index: int  # type: ignore[assignment]
-    block: int
-    slot: int
-    height: int
-    width: int
-    image_height: int
-    image_width: int
-
-
-class Ask(NamedTuple):
-    """Send this ticket to that loader."""
-
-    loader: str
-    ticket: int
-    index: int  # type: ignore[assignment]
-    slot: int
-
-
-class Compute(NamedTuple):
-    """Frames of one shape, to be computed in one step; `number` is handed back to `computed` and `written`."""
-
-    number: int
-    frames: Tuple[Frame, ...]
-
-
-class Want(NamedTuple):
-    """Ask the dispatcher for more images."""
-
-    images: int
-
-
-class Done(NamedTuple):
-    """Every image of that block has its result, or failed, or (after `drain`) is among `missing`."""
-
-    block: int
-    failures: List[Failure]
-    missing: List[int]
-
-
-class Stuck(NamedTuple):
-    """That loader has held one ticket for too long."""
-
-    loader: str
-
-
-Command = Union[Ask, Compute, Want, Done, Stuck]
 
 
 class _Ticket:
@@ -93,8 +44,17 @@ class _Block:
     """A lease: the images that are not over yet, and the failures so far."""
 
     def __init__(self, start: int, count: int) -> None:
+        self.start = start
+        self.stop = start + count
         self.left = set(range(start, start + count))
         self.failures: List[Failure] = []
+
+    def parts(self) -> List[Part]:
+        """What is done of it, as ranges."""
+        return [
+            Part(start, stop, [failure for failure in self.failures if start <= failure.index < stop])
+            for start, stop in between(self.start, self.stop, self.left)
+        ]
 
 
 class _Loader:
@@ -123,14 +83,16 @@ class FrameQueue:
         slots: frames that the shared memory holds; a multiple of `batch_size`.
         batch_size: frames the engine takes in one step.
         deadline: seconds a loader may work on one image.
+        block: images that make a whole block; so many are asked for at once, if they are more than the slots.
     """
 
-    def __init__(self, slots: int, batch_size: int, deadline: float) -> None:
+    def __init__(self, slots: int, batch_size: int, deadline: float, block: int = 1) -> None:
         if slots < batch_size or slots % batch_size:
             raise ValueError("{} slots do not divide into batches of {}".format(slots, batch_size))
         self.slots = slots
         self.batch_size = batch_size
         self._deadline = deadline
+        self._ahead = max(slots, block)
         self._cells = [_Cell() for _ in range(slots // batch_size)]
         self._free: Deque[int] = collections.deque(range(len(self._cells)))
         self._filling: Optional[int] = None
@@ -249,9 +211,7 @@ class FrameQueue:
 
     def give_back(self) -> List[Command]:
         """After `drain`, once `at_rest`: reports what is done of each lease, and gives the rest back."""
-        commands: List[Command] = [
-            Done(number, block.failures, sorted(block.left)) for number, block in sorted(self._blocks.items())
-        ]
+        commands: List[Command] = [Done(number, block.parts()) for number, block in sorted(self._blocks.items())]
         self._blocks.clear()
         return commands
 
@@ -285,7 +245,7 @@ class FrameQueue:
         commands += self._flush()
         if not self._wanted and self._to_ask < self.slots:
             self._wanted = True
-            commands.append(Want(self.slots - self._to_ask))
+            commands.append(Want(self._ahead - self._to_ask))
         return commands
 
     def _next_ticket(self) -> Optional[_Ticket]:
@@ -385,4 +345,4 @@ class FrameQueue:
         if block.left:
             return []
         del self._blocks[number]
-        return [Done(number, block.failures, [])]
+        return [Done(number, block.parts())]

@@ -1,8 +1,7 @@
-"""From what the engine found to the bytes of a result file: the format of `CONTRACT.md`, keys, scale and rounding."""
+"""From what the engine found to the detections of a result: keys, scale and rounding as in 2019."""
 
 from __future__ import annotations
 
-import json
 from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 import numpy as np
@@ -25,7 +24,7 @@ STYLES = {"seed": Style(4, 1, False), "later": Style(7, 2, True)}
 
 
 class ResultFormat(NamedTuple):
-    """How detections become text.
+    """How detections become results.
 
     Attributes:
         classes: class names, index is the class id; ids beyond it are named by their number.
@@ -39,9 +38,9 @@ class ResultFormat(NamedTuple):
     score_threshold: float = 0.0
     keep: Optional[FrozenSet[int]] = None
 
-    def encode(
+    def rows(
         self, detections: Detections, image_size: Tuple[int, int], frame_size: Tuple[int, int]
-    ) -> Tuple[bytes, int]:
+    ) -> List[Dict[str, Any]]:
         """Makes one image's result.
 
         Boxes are divided by the mean of the two edge ratios, `(frame_h / image_h + frame_w / image_w) / 2`, in float32,
@@ -53,7 +52,7 @@ class ResultFormat(NamedTuple):
             frame_size: height and width of the frame, pixels.
 
         Returns:
-            The file's content and the number of detections in it.
+            One dict a detection, as a result file has them (docs/reference/files.md).
 
         Raises:
             EngineError: when a box or a score is not a number.
@@ -82,7 +81,7 @@ class ResultFormat(NamedTuple):
         if style.im_size:
             for detection in found:
                 detection["im_size"] = list(image_size)
-        return json.dumps(found).encode("ascii"), len(found)
+        return found
 
     def _detection(self, label: int, score: float, box: List[float], segmentation: Any) -> Dict[str, Any]:
         name = self.classes[label] if 0 <= label < len(self.classes) else str(label)

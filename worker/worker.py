@@ -18,18 +18,20 @@ from ..imagelist import ImageList
 from ..loader.memory import FrameMemory
 from ..messages import WorkerStats
 from ..naming import Naming
+from ..output.formats import make_store
 from ..runfolder import RunFolder
 from ..sockets import Caller, Listener
+from .commands import Ask, Command, Compute, Done, Stuck, Want
 from .computing import BootFailed, Computed, Computing, Dropped, Ready, check_fits
 from .engines import engine_class, parse_engine
 from .engines.base import EngineSpec
 from .masks import check_masks
 from .outbox import Outbox
-from .queue import Ask, Command, Compute, Done, FrameQueue, Stuck, Want
+from .queue import FrameQueue
 from .results import ResultFormat
 from .slots import slot_bytes, slot_count
 from .timesplit import TimeSplit
-from .writer import Fatal, Writer, Written
+from .writer import Fatal, Settled, Writer, Written
 
 log = logging.getLogger("worker")
 
@@ -53,6 +55,8 @@ class Worker:
         self._images = ImageList(orders.list, orders.index)
         self._decoding = 0.0
         self._stopping = False
+        self._given_back = False
+        self._settling = 0
         self._over = False
         self._beat_at = 0.0
 
@@ -99,17 +103,18 @@ class Worker:
         slots = slot_count(orders.queue_mem, size, orders.batch_size, orders.streams, orders.loaders)
         log.info("queue of %d frames of at most %.1f MB", slots, size / 1e6)
         self._memory = FrameMemory.create(slots, size)
-        self._queue = FrameQueue(slots, orders.batch_size, orders.hang_timeout)
+        self._queue = FrameQueue(slots, orders.batch_size, orders.hang_timeout, orders.block_images)
         keep = None if orders.keep is None else frozenset(orders.keep)
+        folder = RunFolder(orders.out)
+        naming = Naming(orders.naming[0], os.fsencode(orders.naming[1]))
         self._writer = Writer(
-            orders.name,
-            RunFolder(orders.out),
+            orders.out,
             self._images,
-            Naming(orders.naming[0], os.fsencode(orders.naming[1])),
             ResultFormat(tuple(orders.classes), orders.style, orders.score_threshold, keep),
+            make_store(orders.format, orders.name, folder, naming),
             self._outbox.put,
         )
-        noted = ComputingFile(RunFolder(orders.out).computing(orders.name), orders.streams, orders.batch_size)
+        noted = ComputingFile(folder.computing(orders.name), orders.streams, orders.batch_size)
         self._computing = Computing(
             engine, self._memory, self._writer, self._split, orders.streams, noted, self._outbox.put
         )
@@ -123,6 +128,9 @@ class Worker:
                 self._do(self._queue.computed(event.number, now))
             elif isinstance(event, Written):
                 self._do(self._queue.written(event.number, event.failures, now))
+            elif isinstance(event, Settled):
+                self._settling -= 1
+                self._dispatcher.send(messages.BlockDone(event.block, [list(one) for one in event.finished]))
             elif isinstance(event, Dropped):
                 self._queue.dropped(event.number)
             elif isinstance(event, Ready):
@@ -188,8 +196,8 @@ class Worker:
             elif isinstance(command, Want):
                 self._dispatcher.send(messages.WantBlock(command.images))
             elif isinstance(command, Done):
-                failures = [list(failure) for failure in command.failures]
-                self._dispatcher.send(messages.BlockDone(command.block, failures, command.missing))
+                self._settling += 1
+                self._writer.settle(command)
             elif isinstance(command, Stuck):
                 self._dispatcher.send(messages.LoaderStuck(command.loader))
         self._split.set_has_work(self._queue.has_work)
@@ -201,8 +209,10 @@ class Worker:
             self._do(self._queue.tick(now))
             self._dispatcher.send(messages.Heartbeat(list(self._stats())))
             self._check_progress(now)
-        if self._stopping and self._queue.at_rest:
+        if self._stopping and self._queue.at_rest and not self._given_back:
+            self._given_back = True
             self._do(self._queue.give_back())
+        if self._given_back and not self._settling:
             self._over = True
 
     def _check_progress(self, now: float) -> None:

@@ -1,38 +1,41 @@
-"""The writer thread: results to files, beside the engine, so that the engine never waits for a disk."""
+"""The writer thread: detections to results, beside the engine, so that the engine never waits for a disk."""
 
 from __future__ import annotations
 
 import errno
-import os
 import queue
 import threading
 import time
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ..detections import Detections
 from ..errors import EngineError
 from ..imagelist import ImageList
 from ..messages import Failure
-from ..naming import Naming
-from ..runfolder import RunFolder
-from .queue import Frame
+from ..output.format import Finished, Row, Store
+from .commands import Done, Frame
 from .results import ResultFormat
 
 #: Batches that may wait here; with more, the engine counts as blocked.
 _WAITING = 4
 #: What a result's own name can be to blame for; any other error is the disk's, and nothing can be written any more.
 _OWN = frozenset((errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EILSEQ, errno.EINVAL))
-#: Folders known to exist; forgotten now and then, so that a list of millions of folders does not fill the memory.
-_KNOWN_FOLDERS = 10000
 
 Outcome = Union[Detections, Failure]
 
 
 class Written(NamedTuple):
-    """A batch is on disk, but for its `failures`."""
+    """Each image of a batch has its result written or kept for its block, but for the `failures`."""
 
     number: int
     failures: List[Failure]
+
+
+class Settled(NamedTuple):
+    """All results of these ranges of a block are written."""
+
+    block: int
+    finished: List[Finished]
 
 
 class Fatal(NamedTuple):
@@ -42,41 +45,37 @@ class Fatal(NamedTuple):
     disk: bool = False
 
 
+class _Batch(NamedTuple):
+    number: int
+    outcomes: Sequence[Tuple[Frame, Outcome]]
+
+
 class Writer:
     """Writes results.
 
     Args:
-        name: the worker's name, the name of the file being written.
-        folder: the run folder.
+        out: the output folder, for messages.
         images: the image list.
-        naming: how results are named.
-        result_format: how detections become text.
-        post: takes `Written` and `Fatal`; called from this thread.
+        result_format: how detections become results.
+        store: where they go.
+        post: takes `Written`, `Settled` and `Fatal`; called from this thread.
     """
 
     def __init__(
-        self,
-        name: str,
-        folder: RunFolder,
-        images: ImageList,
-        naming: Naming,
-        result_format: ResultFormat,
-        post: Callable[[Any], None],
+        self, out: str, images: ImageList, result_format: ResultFormat, store: Store, post: Callable[[Any], None]
     ) -> None:
-        self._part = os.fsencode(os.path.join(folder.parts, name))
-        self._out = os.fsencode(folder.out)
+        self._out = out
         self._images = images
-        self._naming = naming
         self._format = result_format
+        self._store = store
         self._post = post
-        self._batches: "queue.Queue[Optional[Tuple[int, Sequence[Tuple[Frame, Outcome]]]]]" = queue.Queue(_WAITING)
-        self._folders: Set[bytes] = set()
-        self._elsewhere: Set[bytes] = set()
+        self._work: "queue.SimpleQueue[Union[_Batch, Done, None]]" = queue.SimpleQueue()
+        self._room = threading.Semaphore(_WAITING)
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.images = 0
         self.detections = 0
         self.seconds = 0.0
-        #: When it began the batch it is writing; None while it has none.
+        #: When it began what it is writing; None while it has nothing.
         self.since: Optional[float] = None
 
     def start(self) -> None:
@@ -85,42 +84,59 @@ class Writer:
 
     def put(self, number: int, outcomes: Sequence[Tuple[Frame, Outcome]]) -> None:
         """Hands over a batch; waits while too many are waiting."""
-        self._batches.put((number, outcomes))
+        self._room.acquire()
+        self._work.put(_Batch(number, outcomes))
+
+    def settle(self, done: Done) -> None:
+        """Asks to vouch for what is done of a block, whose batches were all written; returns at once."""
+        self._work.put(done)
 
     def close(self) -> None:
         """Ends the thread after what was handed over."""
-        self._batches.put(None)
+        self._work.put(None)
         self._thread.join()
 
     def _run(self) -> None:
         try:
             while True:
-                batch = self._batches.get()
-                if batch is None:
+                work = self._work.get()
+                if work is None:
                     return
                 started = self.since = time.monotonic()
-                number, outcomes = batch
-                failures = [failure for failure in (self._settle(*pair) for pair in outcomes) if failure]
+                event = self._write(work) if isinstance(work, _Batch) else self._settle(work)
                 self.since = None
                 self.seconds += time.monotonic() - started
-                self._post(Written(number, failures))
+                self._post(event)
         except OSError as error:
             reason = "results cannot be written to {} ({}); make room or mend it".format(
-                os.fsdecode(self._out), error.strerror or error
+                self._out, error.strerror or error
             )
             self._post(Fatal(reason, disk=True))
         except Exception as error:  # Whatever it is, the dispatcher must hear of it.
             self._post(Fatal("the writer failed: {!r}".format(error)))
 
-    def _settle(self, frame: Frame, outcome: Outcome) -> Optional[Failure]:
-        """Writes one image's result; returns why not, if that is the image's own fault."""
+    def _write(self, batch: _Batch) -> Written:
+        failures = [failure for failure in (self._put(*pair) for pair in batch.outcomes) if failure]
+        self._room.release()
+        return Written(batch.number, failures)
+
+    def _settle(self, done: Done) -> Settled:
+        return Settled(
+            done.block,
+            [
+                Finished(start, stop, tuple(failures), self._store.settle(start, stop))
+                for start, stop, failures in done.parts
+            ],
+        )
+
+    def _put(self, frame: Frame, outcome: Outcome) -> Optional[Failure]:
+        """Stores one image's result; returns why not, if that is the image's own fault."""
         if isinstance(outcome, Failure):
             return outcome
+        image_size = (frame.image_height, frame.image_width)
         try:
-            content, found = self._format.encode(
-                outcome, (frame.image_height, frame.image_width), (frame.height, frame.width)
-            )
-            self._write(self._naming.result_name(self._images[frame.index]), content)
+            found = self._format.rows(outcome, image_size, (frame.height, frame.width))
+            self._store.put(Row(frame.index, self._images[frame.index], image_size, found))
         except EngineError as error:
             return Failure(frame.index, "engine", str(error))
         except OSError as error:
@@ -128,34 +144,5 @@ class Writer:
                 raise
             return Failure(frame.index, "write", "its result cannot be written: {}".format(error.strerror))
         self.images += 1
-        self.detections += found
+        self.detections += len(found)
         return None
-
-    def _write(self, name: bytes, content: bytes) -> None:
-        path = os.path.join(self._out, name)
-        folder = os.path.dirname(path)
-        if folder not in self._folders:
-            self._make_folder(folder)
-        part = self._part
-        if folder in self._elsewhere:
-            part = os.path.join(folder, b".divainfer-" + os.path.basename(self._part))
-        with open(part, "wb") as file:
-            file.write(content)
-        try:
-            os.replace(part, path)
-        except FileNotFoundError:
-            # Somebody has removed the folder since.
-            self._make_folder(folder)
-            os.replace(part, path)
-        except OSError as error:
-            if error.errno != errno.EXDEV or folder in self._elsewhere:
-                raise
-            # This folder is a link to another file system: there the file is written beside its place.
-            self._elsewhere.add(folder)
-            self._write(name, content)
-
-    def _make_folder(self, folder: bytes) -> None:
-        os.makedirs(folder, exist_ok=True)
-        if len(self._folders) >= _KNOWN_FOLDERS:
-            self._folders.clear()
-        self._folders.add(folder)

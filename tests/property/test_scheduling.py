@@ -7,28 +7,15 @@ import collections
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from divainfer.dispatcher.ranges import RangeSet
 from divainfer.dispatcher.scheduler import Scheduler
-from divainfer.worker.queue import ATTEMPTS, CREDIT, Ask, Compute, Done, FrameQueue, Want
-
-
-@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60))))
-def test_range_sets_equal_sets(ranges):
-    done, plain = RangeSet(), set()
-    for start, stop in ranges:
-        done.add(start, stop)
-        plain.update(range(start, stop))
-    assert len(done) == len(plain)
-    assert {index for start, stop in done for index in range(start, stop)} == plain
-    assert {index for start, stop in done.gaps(61) for index in range(start, stop)} == set(range(61)) - plain
-    kept = list(done)
-    assert all(one[1] < other[0] for one, other in zip(kept, kept[1:]))
+from divainfer.worker.commands import Ask, Compute, Done, Want
+from divainfer.worker.queue import ATTEMPTS, CREDIT, FrameQueue
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(1, 400), st.integers(1, 5), st.integers(1, 9), st.data())
 def test_the_scheduler_finishes_every_image_once(total, workers, least, data):
-    scheduler = Scheduler([(0, total)], workers, most=32, least=least, proven=data.draw(st.booleans()))
+    scheduler = Scheduler([(0, total)], total, workers, most=32, least=least, proven=data.draw(st.booleans()))
     names = ["w{}".format(number) for number in range(workers)]
     held = collections.defaultdict(list)
     done = collections.Counter()
@@ -61,7 +48,7 @@ def test_the_scheduler_finishes_every_image_once(total, workers, least, data):
         else:
             block = held[name].pop(data.draw(st.integers(0, len(held[name]) - 1)))
             done.update(range(block.start, block.start + block.count))
-            give(scheduler.done(name, block.block)[1])
+            give(scheduler.done(name, block.block, block.count))
             give(scheduler.want(name, 40))
     assert done == collections.Counter(range(total))
 
@@ -98,7 +85,7 @@ def test_the_frame_queue_finishes_every_image_once(batch_size, cells, total, loa
                 assert command.images > 0 and not wanted
                 wanted = command.images
             elif isinstance(command, Done):
-                assert not command.missing
+                assert len(command.parts) == 1
                 over.append(command.block)
 
     def new_loader():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from divainfer.messages import Failure
-from divainfer.worker.queue import Ask, Compute, Done, FrameQueue, Stuck, Want
+from divainfer.worker.commands import Ask, Compute, Done, Part, Stuck, Want
+from divainfer.worker.queue import FrameQueue
 
 
 def asks(commands):
@@ -24,7 +25,7 @@ def test_one_image_from_lease_to_done():
     assert isinstance(batch, Compute) and batch.frames[0].index == 70
     assert queue.has_work and not queue.at_rest
     assert queue.computed(batch.number, 0.0) == []
-    assert queue.written(batch.number, [], 0.0) == [Done(5, [], [])]
+    assert queue.written(batch.number, [], 0.0) == [Done(5, [Part(70, 71, [])])]
     assert queue.at_rest and not queue.has_work
 
 
@@ -67,7 +68,7 @@ def test_other_shapes_wait_for_their_like_and_are_not_forgotten():
             batches.append([frame.index for frame in command.frames])
             commands += queue.computed(command.number, 0.0) + queue.written(command.number, [], 0.0)
         elif isinstance(command, Done):
-            assert command == Done(0, [], [])
+            assert command == Done(0, [Part(0, 4, [])])
     assert sorted(index for batch in batches for index in batch) == [0, 1, 2, 3]
     assert [1] in batches and not queue.has_work
 
@@ -91,7 +92,8 @@ def test_an_image_that_takes_two_loaders_down_is_a_failure():
     queue.loader_gone("a", "SIGSEGV", 0.0)
     queue.loader_up("b", 0.0)
     (done,) = [command for command in queue.loader_gone("b", "SIGSEGV", 0.0) if isinstance(command, Done)]
-    assert done.failures[0].index == 7 and done.failures[0].kind == "crash" and "SIGSEGV" in done.failures[0].reason
+    ((start, stop, (failure,)),) = done.parts
+    assert (start, stop, failure.index, failure.kind) == (7, 8, 7, "crash") and "SIGSEGV" in failure.reason
 
 
 def test_a_stuck_loader_is_named_once():
@@ -113,7 +115,7 @@ def test_failures_of_decoding_and_writing_are_reported_with_the_block():
     (batch,) = [command for command in ready(queue, two) if isinstance(command, Compute)]
     queue.computed(batch.number, 0.0)
     (done,) = queue.written(batch.number, [Failure(1, "write", "no")], 0.0)
-    assert done == Done(3, [Failure(0, "truncated", "why"), Failure(1, "write", "no")], [])
+    assert done == Done(3, [Part(0, 2, [Failure(0, "truncated", "why"), Failure(1, "write", "no")])])
 
 
 def test_draining_gives_back_what_is_not_done():
@@ -129,4 +131,12 @@ def test_draining_gives_back_what_is_not_done():
     assert not queue.at_rest
     assert queue.written(one.number, [], 0.0) == []
     assert queue.at_rest
-    assert queue.give_back() == [Done(3, [], [1, 2, 3])]
+    assert queue.give_back() == [Done(3, [Part(0, 1, [])])]
+
+
+def test_a_whole_block_is_asked_for_at_once_however_few_slots_there_are():
+    queue = FrameQueue(4, 1, 10.0, block=100)
+    assert queue.start() == [Want(100)]
+    queue.loader_up("a", 0.0)
+    wants = [command for command in queue.lease(0, 0, 3, 0.0) if isinstance(command, Want)]
+    assert wants == [Want(99)], "one of the three is with the loader"

@@ -22,16 +22,15 @@ def detections(*rows):
     )
 
 
-def encode(found, image=(1080, 1920), frame=(1080, 1920), **options):
-    content, count = ResultFormat(("BG", "Vehicle", "Person"), **options).encode(found, image, frame)
-    rows = json.loads(content)
-    assert count == len(rows)
-    return rows
+def rows(found, image=(1080, 1920), frame=(1080, 1920), **options):
+    found_rows = ResultFormat(("BG", "Vehicle", "Person"), **options).rows(found, image, frame)
+    assert json.loads(json.dumps(found_rows)) == found_rows, "plain values only"
+    return found_rows
 
 
 def test_keys_rounding_and_order():
     found = detections((10.04, 20.06, 58.24, 100, 2, 0.123456), (1, 2, 3, 4, 1, 0.9))
-    assert encode(found) == [
+    assert rows(found) == [
         {"category_id": 1, "cat_name": "Vehicle", "score": 0.9, "bbox": [1.0, 2.0, 2.0, 2.0], "segmentation": None},
         {
             "category_id": 2,
@@ -44,37 +43,37 @@ def test_keys_rounding_and_order():
 
 
 def test_the_later_style():
-    (row,) = encode(detections((10.046, 20, 58.24, 100, 2, 0.12345678)), style="later")
+    (row,) = rows(detections((10.046, 20, 58.24, 100, 2, 0.12345678)), style="later")
     assert row["score"] == 0.1234568 and row["bbox"] == [10.05, 20.0, 48.19, 80.0] and row["im_size"] == [1080, 1920]
 
 
 def test_boxes_come_back_to_the_image():
-    (row,) = encode(detections((54, 54, 108, 162, 1, 0.5)), image=(1080, 1920), frame=(540, 960))
+    (row,) = rows(detections((54, 54, 108, 162, 1, 0.5)), image=(1080, 1920), frame=(540, 960))
     assert row["bbox"] == [108.0, 108.0, 108.0, 216.0]
 
 
 def test_equal_scores_are_ordered_by_label_then_box():
-    rows = [(5, 0, 9, 9, 2, 0.5), (5, 0, 9, 9, 1, 0.5), (1, 0, 9, 9, 1, 0.5)]
-    assert encode(detections(*rows)) == encode(detections(*reversed(rows)))
-    assert [(row["category_id"], row["bbox"][0]) for row in encode(detections(*rows))] == [(1, 1.0), (1, 5.0), (2, 5.0)]
+    found = [(5, 0, 9, 9, 2, 0.5), (5, 0, 9, 9, 1, 0.5), (1, 0, 9, 9, 1, 0.5)]
+    assert rows(detections(*found)) == rows(detections(*reversed(found)))
+    assert [(row["category_id"], row["bbox"][0]) for row in rows(detections(*found))] == [(1, 1.0), (1, 5.0), (2, 5.0)]
 
 
 def test_threshold_and_classes():
     found = detections((0, 0, 1, 1, 1, 0.2), (0, 0, 1, 1, 2, 0.5), (0, 0, 1, 1, 1, 0.7))
-    assert len(encode(found, score_threshold=0.5)) == 2
-    assert [row["score"] for row in encode(found, keep=frozenset([1]))] == [0.7, 0.2]
+    assert len(rows(found, score_threshold=0.5)) == 2
+    assert [row["score"] for row in rows(found, keep=frozenset([1]))] == [0.7, 0.2]
 
 
 def test_no_detections_and_unknown_classes():
-    assert encode(detections()) == []
-    assert encode(detections((0, 0, 1, 1, 77, 0.5)))[0]["cat_name"] == "77"
+    assert rows(detections()) == []
+    assert rows(detections((0, 0, 1, 1, 77, 0.5)))[0]["cat_name"] == "77"
 
 
 def test_a_score_that_is_no_number_is_an_error():
     with pytest.raises(EngineError):
-        encode(detections((0, 0, 1, 1, 1, float("nan"))))
+        rows(detections((0, 0, 1, 1, 1, float("nan"))))
     with pytest.raises(EngineError):
-        encode(detections((0, float("inf"), 1, 1, 1, 0.5)))
+        rows(detections((0, float("inf"), 1, 1, 1, 0.5)))
 
 
 @given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=1), st.sampled_from([1, 2, 4, 7]))
@@ -85,7 +84,7 @@ def test_rounding_equals_pythons(values, places):
 
 def test_masks_are_pasted_and_encoded():
     found = detections((10, 20, 30, 60, 1, 0.9))._replace(masks=np.ones((1, 14, 14), np.float32))
-    (row,) = encode(found, image=(100, 80), frame=(100, 80))
+    (row,) = rows(found, image=(100, 80), frame=(100, 80))
     full = coco_mask.decode(row["segmentation"])
     assert full.shape == (100, 80)
     assert full[20:60, 10:30].all() and full.sum() == 40 * 20

@@ -9,13 +9,14 @@ from typing import Iterator, Tuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("dispatcher", "worker", "loader", "monitor", "model")
+ROOMS = ("dispatcher", "worker", "loader", "monitor", "model", "output")
 MAY = {
-    "dispatcher": {"monitor"},
-    "worker": {"loader.memory"},
+    "dispatcher": {"monitor", "output"},
+    "worker": {"loader.memory", "output"},
     "loader": set(),
     "monitor": set(),
     "model": set(),
+    "output": set(),
     "ground": set(),
 }
 HEAVY = {"tensorflow", "torch"}

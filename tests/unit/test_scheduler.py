@@ -13,7 +13,7 @@ def drain(scheduler: Scheduler, workers, images: int = 1000):
     while held:
         block = held.pop(0)
         blocks.append(block)
-        _, more = scheduler.done(block.worker, block.block)
+        more = scheduler.done(block.worker, block.block, block.count)
         held += more + scheduler.want(block.worker, images)
     return blocks
 
@@ -23,41 +23,41 @@ def indices(blocks):
 
 
 def test_every_image_is_leased_once():
-    scheduler = Scheduler([(0, 500), (600, 1000)], workers=3)
+    scheduler = Scheduler([(0, 500), (600, 1000)], 900, workers=3)
     blocks = drain(scheduler, ["a", "b", "c"])
     assert indices(blocks) == list(range(500)) + list(range(600, 1000))
     assert scheduler.finished
 
 
 def test_blocks_shrink_near_the_end():
-    sizes = [block.count for block in drain(Scheduler([(0, 2000)], workers=4, most=64), ["a", "b", "c", "d"])]
+    sizes = [block.count for block in drain(Scheduler([(0, 2000)], 2000, workers=4, most=64), ["a", "b", "c", "d"])]
     assert max(sizes[:10]) == 64
     assert max(sizes[-4:]) <= 2
 
 
 def test_blocks_are_whole_batches_except_the_last():
-    blocks = drain(Scheduler([(0, 1003)], workers=2, most=64, least=8), ["a", "b"])
+    blocks = drain(Scheduler([(0, 1003)], 1003, workers=2, most=64, least=8), ["a", "b"])
     assert all(block.count % 8 == 0 for block in blocks[:-1])
     assert indices(blocks) == list(range(1003))
 
 
 def test_a_lost_workers_images_go_to_the_others():
-    scheduler = Scheduler([(0, 100)], workers=2)
+    scheduler = Scheduler([(0, 100)], 100, workers=2)
     lost = scheduler.want("a", 1000)
     assert scheduler.outstanding("a") == sum(block.count for block in lost)
     kept = scheduler.want("b", 1000)
     scheduler.lost("a")
-    assert scheduler.done("a", lost[0].block) is None
+    assert scheduler.done("a", lost[0].block, 1) is None
     rest = []
     while kept:
         block = kept.pop(0)
         rest.append(block)
-        kept += scheduler.done("b", block.block)[1] + scheduler.want("b", 1000)
+        kept += scheduler.done("b", block.block, block.count) + scheduler.want("b", 1000)
     assert indices(rest) == list(range(100))
 
 
 def test_what_a_lost_worker_computed_is_leased_alone_and_convicted_the_second_time():
-    scheduler = Scheduler([(0, 20)], workers=2, most=10, proven=True)
+    scheduler = Scheduler([(0, 20)], 20, workers=2, most=10, proven=True)
     (first,) = scheduler.want("a", 10)
     convicted, _ = scheduler.lost("a", computing=[2, 3])
     assert convicted == []
@@ -68,16 +68,16 @@ def test_what_a_lost_worker_computed_is_leased_alone_and_convicted_the_second_ti
     assert convicted == [2]
     (alone,) = scheduler.want("c", 10)
     assert (alone.start, alone.count) == (3, 1)
-    _, more = scheduler.done("c", alone.block)
+    more = scheduler.done("c", alone.block, 1)
     blocks = more + scheduler.want("c", 10)
     while not scheduler.finished:
         block = blocks.pop(0)
         assert not {2, 3} & set(range(block.start, block.start + block.count))
-        blocks += scheduler.done("c", block.block)[1] + scheduler.want("c", 10)
+        blocks += scheduler.done("c", block.block, block.count) + scheduler.want("c", 10)
 
 
 def test_nobody_is_convicted_before_anything_worked():
-    scheduler = Scheduler([(0, 3)], workers=1, most=10)
+    scheduler = Scheduler([(0, 3)], 3, workers=1, most=10)
     for number in range(6):
         (block,) = scheduler.want("w{}".format(number), 10)
         convicted, _ = scheduler.lost(block.worker, computing=[block.start])
@@ -86,7 +86,7 @@ def test_nobody_is_convicted_before_anything_worked():
 
 
 def test_a_request_waits_until_images_come_back():
-    scheduler = Scheduler([(0, 1)], workers=2)
+    scheduler = Scheduler([(0, 1)], 1, workers=2)
     (only,) = scheduler.want("a", 10)
     assert scheduler.want("b", 10) == []
     (again,) = scheduler.lost("a")[1]
@@ -95,7 +95,7 @@ def test_a_request_waits_until_images_come_back():
 
 
 def test_nobody_hoards_more_than_a_share_near_the_end():
-    scheduler = Scheduler([(0, 100)], workers=2, most=64)
+    scheduler = Scheduler([(0, 100)], 100, workers=2, most=64)
     taken = 0
     while True:
         blocks = scheduler.want("a", 1000)
@@ -106,7 +106,7 @@ def test_nobody_hoards_more_than_a_share_near_the_end():
 
 
 def test_a_stranger_cannot_finish_a_block():
-    scheduler = Scheduler([(0, 10)], workers=1)
+    scheduler = Scheduler([(0, 10)], 10, workers=1)
     (block,) = scheduler.want("a", 10)
-    assert scheduler.done("b", block.block) is None
+    assert scheduler.done("b", block.block, 1) is None
     assert not scheduler.finished

@@ -1,0 +1,189 @@
+"""One start of a run: from the replay of its ledger to its summary."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import logging
+import os
+import time
+from typing import Any, Callable, List, Optional
+
+from ..errors import DivaInferError
+from ..imagelist import ImageList, Listing
+from ..ledger import FAILED, OPEN, RESULT, Ledger, Progress, replay, standing_failures
+from ..naming import JSON
+from ..output.formats import BLOCK_IMAGES, make_keeper
+from ..runfolder import RunFolder, write_json
+from ..sockets import Listener, new_address
+from .committer import Committer
+from .compaction import compact, worth_it
+from .crew import UP, Crew
+from .failurelog import FailureLog
+from .interrupts import Interrupts
+from .livefile import LiveFile
+from .plan import Plan
+from .pool import Pool
+from .progress import ProgressDisplay
+from .scheduler import Scheduler
+from .staff import Staff
+from .summary import Summary, WorkerSummary
+
+log = logging.getLogger("dispatcher")
+
+Say = Callable[[str], None]
+
+
+class Start:
+    """One start of one run.
+
+    Args:
+        plan: what runs.
+        folder: the run folder, locked, with the image list in it.
+        listing: the image list.
+        say: takes each sentence the operator should read.
+        workers: how many of the plan's devices are used; None for all.
+        progress: overrules the plan's `--progress`.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: RunFolder,
+        listing: Listing,
+        say: Say,
+        workers: Optional[int] = None,
+        progress: Optional[str] = None,
+    ) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._listing = listing
+        self._say = say
+        self._devices = plan.devices[:workers]
+        self._progress_mode = progress or plan.config.progress
+
+    def run(self) -> Summary:
+        """Does what is left to do.
+
+        Returns:
+            The summary, which is also in `summary.json`.
+
+        Raises:
+            EngineBootError: when no engine came up.
+            RunFailed: when the run cannot go on.
+            OSError: when the disk refuses.
+        """
+        started = time.monotonic()
+        folder = self._folder
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(folder.summary)
+        before = self._replayed()
+        with contextlib.ExitStack() as closing:
+            images = ImageList(folder.list, folder.index)
+            closing.callback(images.close)
+            ledger = Ledger(folder.ledger, before.size)
+            closing.callback(ledger.close)
+            if self._plan.config.retry == "failed":
+                self._open_again(ledger, before)
+            to_do = before.count(OPEN)
+            if to_do < self._listing.count:
+                done = self._listing.count - to_do
+                self._say("Resuming: {:,} of {:,} images are done.".format(done, self._listing.count))
+            folder.sweep()
+            keeper = make_keeper(self._plan.config.format, folder, images, self._listing.naming)
+            keeper.sweep(before)
+            failure_log = FailureLog(folder.failures, images, standing_failures(folder.ledger, before))
+            closing.callback(failure_log.close)
+            address = new_address()
+            crews = Staff(self._plan, folder, self._listing, address).crews(self._devices) if to_do else []
+            listener = Listener(address)
+            closing.callback(listener.close)
+            finished, error = False, ""
+            try:
+                with Interrupts() as interrupts:
+                    committer = Committer(folder.out, ledger, failure_log, keeper)
+                    show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts))
+                    pool = Pool(listener, crews, self._scheduler(before, to_do), committer, interrupts, show)
+                    finished = pool.run()
+            except (DivaInferError, OSError) as failed:
+                error = str(failed)
+                raise
+            finally:
+                summary = self._summary(crews, before.count(RESULT), finished, error, time.monotonic() - started)
+                with contextlib.suppress(OSError):
+                    write_json(folder.summary, summary.to_json())
+        return summary
+
+    def _scheduler(self, before: Progress, to_do: int) -> Scheduler:
+        return Scheduler(
+            before.ranges(OPEN),
+            to_do,
+            len(self._devices),
+            most=BLOCK_IMAGES[self._plan.config.format],
+            least=self._plan.batch_size,
+            proven=before.count(RESULT) > 0,
+        )
+
+    def _replayed(self) -> Progress:
+        """What was done before; the ledger is made short when that is worth it."""
+        path = self._folder.ledger
+        before = replay(path, self._listing.count)
+        lost = os.path.getsize(path) - before.size if os.path.exists(path) else 0
+        if lost:
+            # A torn record at the end is what a crash leaves; its images are simply done again.
+            log.info("%s: its last %d bytes are torn and are cut off", path, lost)
+        if self._plan.config.format == JSON and worth_it(before):
+            before = compact(path, before)
+        return before
+
+    def _open_again(self, ledger: Ledger, before: Progress) -> None:
+        """Opens failed images again: `--retry failed`."""
+        failures = before.count(FAILED)
+        for start, stop in before.ranges(FAILED):
+            ledger.open_again(start, stop - start)
+        ledger.commit()
+        before.opened = True
+        before.states[before.states == FAILED] = OPEN
+        self._say("{:,} failed images are tried again.".format(failures))
+
+    def _summary(self, crews: List[Crew], results_before: int, finished: bool, error: str, seconds: float) -> Summary:
+        after = replay(self._folder.ledger, self._listing.count)
+        results = after.count(RESULT)
+        kinds = collections.Counter(failure.kind for failure in standing_failures(self._folder.ledger, after))
+        return Summary(
+            images=self._listing.count,
+            results=results,
+            failures=after.count(FAILED),
+            failure_kinds=dict(kinds),
+            computed=results - results_before,
+            detections=sum(crew.stats.detections for crew in crews),
+            seconds=seconds,
+            interrupted=not finished and not error,
+            error=error,
+            out=self._folder.out,
+            workers=tuple(
+                WorkerSummary(crew.device.label, crew.description, crew.restarts, crew.stats) for crew in crews
+            ),
+        )
+
+
+class _Shown:
+    """Shows a pool's state: on the operator's screen and in the run folder."""
+
+    def __init__(self, mode: str, folder: RunFolder, before: Progress, interrupts: Interrupts) -> None:
+        images = len(before.states)
+        done = images - before.count(OPEN)
+        self._display = ProgressDisplay(mode, images, done)
+        self._live = LiveFile(folder.progress, images, done, before.count(FAILED))
+        self._interrupts = interrupts
+
+    def __call__(self, pool: Pool) -> None:
+        up = sum(crew.state == UP for crew in pool.crews)
+        self._display.update(pool.done, pool.failures, up, len(pool.crews))
+        self._live.update(pool.done, pool.failures, self._interrupts.count > 0, pool.crews)
+
+    def __enter__(self) -> "_Shown":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._display.close()

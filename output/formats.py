@@ -1,0 +1,51 @@
+"""Chooses the parts of a format by its name."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Iterator, List, NamedTuple
+
+from ..imagelist import ImageList
+from ..naming import JSON, JSONL, PARQUET, Naming
+from ..runfolder import RunFolder
+from . import jsonl, parquet
+from .format import Keeper, Row, Store
+from .jsonfiles import JsonFiles, JsonFilesKeeper
+from .shards import Shards, ShardsKeeper
+
+
+class Codec(NamedTuple):
+    """How a shard's rows become bytes, and come back."""
+
+    encode: Callable[[List[Row]], bytes]
+    decode: Callable[[bytes], Iterator[Row]]
+
+
+CODECS: Dict[str, Codec] = {
+    JSONL: Codec(jsonl.encode, jsonl.decode),
+    PARQUET: Codec(parquet.encode, parquet.decode),
+}
+#: Images of a block at most. A shard is a block, and files of a few hundred images serve whoever reads them.
+BLOCK_IMAGES = {JSON: 64, JSONL: 512, PARQUET: 512}
+#: Bytes an image takes on the disk when nothing is known yet: twenty detections.
+USUAL_BYTES = {JSON: 4096, JSONL: 2500, PARQUET: 500}
+
+
+def make_store(name: str, worker: str, folder: RunFolder, naming: Naming) -> Store:
+    """A worker's side of a format.
+
+    Args:
+        name: the format.
+        worker: the worker's name.
+        folder: the run folder.
+        naming: how result files are named.
+    """
+    if name == JSON:
+        return JsonFiles(worker, folder, naming)
+    return Shards(folder, name, CODECS[name].encode)
+
+
+def make_keeper(name: str, folder: RunFolder, images: ImageList, naming: Naming) -> Keeper:
+    """The dispatcher's side of a format; arguments as `make_store`, and the image list."""
+    if name == JSON:
+        return JsonFilesKeeper(folder, images, naming)
+    return ShardsKeeper(folder, name)

@@ -1,0 +1,113 @@
+"""Reads a run's results, in the order of its list, while the run goes on or after."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from ..errors import OutputError
+from ..imagelist import ImageList
+from ..naming import JSON, Naming
+from ..runfolder import RunFolder
+from ..runrecord import RunRecord, read_run_record
+from .format import Row
+from .formats import CODECS
+from .shards import Shard, shards_in
+
+
+class Result(NamedTuple):
+    """One listed image.
+
+    Attributes:
+        index: position in the list, from 0.
+        image: absolute path of the image.
+        path: absolute path of the file that holds its result, or would hold it; "" for an image in no shard.
+        detections: dicts with `category_id`, `cat_name`, `score`, `bbox` (`[x, y, width, height]` in pixels of the image),
+            `segmentation`; None when the image has no result, because it failed or is still to do.
+        image_size: the image's height and width, pixels; None where the format does not tell.
+    """
+
+    index: int  # type: ignore[assignment]
+    image: str
+    path: str
+    detections: Optional[List[Dict[str, Any]]]
+    image_size: Optional[Tuple[int, int]]
+
+
+def results(out: str) -> Iterator[Result]:
+    """Iterates over a run's images.
+
+    Args:
+        out: the output folder.
+
+    Yields:
+        One entry for each listed image, in the list's order.
+
+    Raises:
+        OutputError: when the folder holds no run, or a result file is damaged.
+    """
+    folder = RunFolder(out)
+    record = read_run_record(folder)
+    images = ImageList(folder.list, folder.index)
+    read = _files(folder, images, record.listing.naming) if record.format == JSON else _shards(folder, images, record)
+    try:
+        yield from read
+    finally:
+        images.close()
+
+
+def _files(folder: RunFolder, images: ImageList, naming: Naming) -> Iterator[Result]:
+    for index, image in enumerate(images):
+        path = os.path.join(os.fsencode(folder.out), naming.result_name(image))
+        try:
+            with open(path, encoding="ascii") as result:
+                detections = json.load(result)
+        except FileNotFoundError:
+            detections = None
+        except (OSError, ValueError) as error:
+            raise _damaged(os.fsdecode(path), error)
+        size = tuple(detections[0].get("im_size", ())) if detections else ()
+        yield Result(index, os.fsdecode(image), os.fsdecode(path), detections, size or None)  # type: ignore[arg-type]
+
+
+def _shards(folder: RunFolder, images: ImageList, record: RunRecord) -> Iterator[Result]:
+    with_size = record.config["result_style"] == "later"
+    waiting = iter(shards_in(folder.out, record.format))
+    following = next(waiting, None)
+    rows: Dict[int, Tuple[Row, str]] = {}
+    for index, image in enumerate(images):
+        while following is not None and following.start <= index:
+            rows.update((row.index, (row, following.path)) for row in read_shard(following, record.format))
+            following = next(waiting, None)
+        row, path = rows.pop(index, (None, ""))
+        if row is None:
+            yield Result(index, os.fsdecode(image), path, None, None)
+            continue
+        if with_size:
+            for detection in row.detections:
+                detection["im_size"] = list(row.image_size)
+        yield Result(index, os.fsdecode(image), path, row.detections, row.image_size)
+
+
+def read_shard(shard: Shard, name: str) -> List[Row]:
+    """A shard's rows.
+
+    Args:
+        shard: the shard.
+        name: its format.
+
+    Raises:
+        OutputError: when it is damaged.
+    """
+    try:
+        with open(shard.path, "rb") as file:
+            return list(CODECS[name].decode(file.read()))
+    except Exception as error:  # A Parquet library raises errors of its own.
+        raise _damaged(shard.path, error)
+
+
+def _damaged(path: str, error: Exception) -> OutputError:
+    return OutputError(
+        "{}: this result cannot be read ({}). `divainfer verify` tells which others cannot.".format(path, error)
+    )

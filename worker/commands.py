@@ -1,0 +1,65 @@
+"""What the frame queue says to do: its commands, and the frames and ranges they speak of."""
+
+from __future__ import annotations
+
+from typing import List, NamedTuple, Tuple, Union
+
+from ..messages import Failure
+
+
+class Frame(NamedTuple):
+    """A decoded frame in its slot; heights and widths in pixels."""
+
+    index: int  # type: ignore[assignment]
+    block: int
+    slot: int
+    height: int
+    width: int
+    image_height: int
+    image_width: int
+
+
+class Ask(NamedTuple):
+    """Send this ticket to that loader."""
+
+    loader: str
+    ticket: int
+    index: int  # type: ignore[assignment]
+    slot: int
+
+
+class Compute(NamedTuple):
+    """Frames of one shape, to be computed in one step; `number` is handed back to `computed` and `written`."""
+
+    number: int
+    frames: Tuple[Frame, ...]
+
+
+class Want(NamedTuple):
+    """Ask the dispatcher for more images."""
+
+    images: int
+
+
+class Part(NamedTuple):
+    """Images `start` to `stop - 1` of a block are done; `failures` are those of them without a result."""
+
+    start: int
+    stop: int
+    failures: List[Failure]
+
+
+class Done(NamedTuple):
+    """That block is over: it is done, all in one part; or (after `drain`) only its `parts` are."""
+
+    block: int
+    parts: List[Part]
+
+
+class Stuck(NamedTuple):
+    """That loader has held one ticket for too long."""
+
+    loader: str
+
+
+Command = Union[Ask, Compute, Want, Done, Stuck]
