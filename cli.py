@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import logging
+import os
 import sys
-from typing import Any, Container, Iterator, Optional
+from typing import Any, Container, Iterator, List, Optional
 
 import click
 
@@ -14,7 +16,10 @@ from . import __version__
 from .config import FIELDS, option_name, resolve, to_toml
 from .dispatcher.run import dry_run, resume, run
 from .dispatcher.summary import Summary
-from .errors import EXIT_INTERRUPTED, EXIT_OK, DivaInferError
+from .errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNSOUND, DivaInferError
+from .output.failures import failures
+from .output.merge import merge
+from .output.verify import Problem, verify
 
 _EPILOG = """\b
 Examples:
@@ -30,6 +35,8 @@ Exit codes:
   2 something given is unusable  5 the folder holds a different run
   130 stopped by Ctrl-C or SIGTERM; after 1 and 130 the same command resumes
 """
+#: Problems that `verify --json` lists; more are counted as one.
+_MOST_PROBLEMS = 10000
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -104,8 +111,78 @@ def resume_command(folder: str, debug: bool, **options: Any) -> None:
     _end(summary)
 
 
+@main.command("failures")
+@click.argument("folder", metavar="DIR")
+@click.option("--kind", metavar="KIND", default="", help="Only failures of this kind, such as 'truncated'.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--paths", is_flag=True, help="The images' paths only, one a line: a list for --images.")
+@click.option("-0", "--null", is_flag=True, help="With --paths: end each with a NUL byte, for names with newlines.")
+def failures_command(folder: str, kind: str, as_json: bool, paths: bool, null: bool) -> None:
+    """Show the images of the run in DIR that have no result, and why.
+
+    `divainfer resume DIR --retry failed` does them once more.
+    """
+    with _reporting():
+        for failed in failures(folder):
+            if kind and failed.kind != kind:
+                continue
+            if paths:
+                click.echo(os.fsencode(failed.image) + (b"\0" if null else b"\n"), nl=False)
+            elif as_json:
+                click.echo(json.dumps(failed._asdict()))
+            else:
+                click.echo("{}: {}: {}".format(_one_line(failed.image), failed.kind, failed.reason))
+                if failed.kind in ("crash", "engine"):
+                    click.echo("    to see it again: {}".format(failed.repeat))
+
+
+@main.command("verify")
+@click.argument("folder", metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object at the end instead of sentences.")
+def verify_command(folder: str, as_json: bool) -> None:
+    """Check the run in DIR: each listed image exactly once, each result whole and as it was written.
+
+    Exit code 0 when it is complete and sound (an image with a failure record counts as done), else 6.
+    """
+    problems: List[Problem] = []
+
+    def found(problem: Problem) -> None:
+        if not as_json:
+            click.echo("{}: {}".format(_one_line(problem.path), problem.what))
+        # What is said is enough; a folder of which all is gone would fill the memory.
+        if len(problems) < _MOST_PROBLEMS or not as_json:
+            problems.append(problem)
+
+    with _reporting():
+        state = verify(folder, found)
+    sound = not problems and not state.open
+    if as_json:
+        plain = dict(state._asdict(), sound=sound, problems=[problem._asdict() for problem in problems])
+        click.echo(json.dumps(plain, indent=2))
+    else:
+        click.echo(
+            "{:,} images: {:,} results, {:,} failures, {:,} to do; {}".format(
+                *state, "{:,} problems".format(len(problems)) if problems else "no problem"
+            )
+        )
+    sys.exit(EXIT_OK if sound else EXIT_UNSOUND)
+
+
+@main.command("merge")
+@click.argument("folder", metavar="DIR")
+@click.argument("target", metavar="FILE")
+@click.option("--bare", is_flag=True, help="The plain list that COCO.loadRes takes, without images and categories.")
+def merge_command(folder: str, target: str, bare: bool) -> None:
+    """Merge the results of the run in DIR into one COCO file: images, categories, annotations with scores."""
+    with _reporting():
+        merged = merge(folder, target, bare)
+    click.echo("{}: {:,} images, {:,} annotations".format(target, merged.images, merged.annotations))
+    if merged.left_out:
+        click.echo("{:,} images have no result (failed, or to do) and are left out.".format(merged.left_out))
+
+
 @contextlib.contextmanager
-def _reporting(debug: bool) -> Iterator[None]:
+def _reporting(debug: bool = False) -> Iterator[None]:
     """Turns errors into one sentence and the documented exit code."""
     level = logging.INFO if debug else logging.WARNING
     logging.basicConfig(handlers=[_EchoHandler()], level=level, format="%(levelname)s: %(message)s")
@@ -138,6 +215,11 @@ class _EchoHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Prints one record."""
         _say(self.format(record))
+
+
+def _one_line(path: str) -> str:
+    """A path for people: on one line, whatever is in it."""
+    return path.encode("utf-8", "backslashreplace").decode("utf-8").replace("\n", "\\n")
 
 
 def _say(sentence: str) -> None:

@@ -286,6 +286,15 @@ def to_json(config: RunConfig) -> Dict[str, Any]:
     return plain
 
 
+def lasting(config: RunConfig) -> Dict[str, Any]:
+    """As `to_json`, to be used again: paths hold in any folder, and nothing is retried or forced once more."""
+    plain = dict(to_json(config), retry="none", force=False)
+    for name in ("images", "out", "model", "class_list"):
+        if plain[name] and os.path.exists(plain[name]):
+            plain[name] = os.path.abspath(plain[name])
+    return plain
+
+
 def option_name(field: str) -> str:
     """The command line's spelling of a field."""
     return "--" + field.replace("_", "-")

@@ -18,6 +18,8 @@ EXIT_FAILURES = 3
 EXIT_BOOT = 4
 #: The run folder belongs to a different run; nothing was started.
 EXIT_MISMATCH = 5
+#: `divainfer verify`: results are missing, damaged or not those that were written.
+EXIT_UNSOUND = 6
 #: Stopped by Ctrl-C or SIGTERM. The same command resumes it.
 EXIT_INTERRUPTED = 130
 

@@ -7,19 +7,16 @@ images cost the reader address space, not memory.
 
 from __future__ import annotations
 
-import array
 import hashlib
 import mmap
 import os
-import sys
-from typing import BinaryIO, Iterator, List, NamedTuple
+from typing import BinaryIO, Iterator, List, NamedTuple, Sequence
 
 import numpy as np
 
 from .errors import ImageListError
 from .naming import Naming
 
-_FLUSH_AT = 1 << 16
 _CHUNK = 1 << 20
 
 
@@ -42,7 +39,7 @@ class Listing(NamedTuple):
 
 
 class ImageListWriter:
-    """Writes a list path by path.
+    """Writes a list.
 
     Args:
         list_path: where `images.lst` goes.
@@ -53,35 +50,27 @@ class ImageListWriter:
         self._list: BinaryIO = open(list_path, "wb")
         self._index: BinaryIO = open(index_path, "wb")
         self._digest = hashlib.sha256()
-        self._starts = array.array("Q", [0])
+        self._index.write(bytes(8))
         self._position = 0
         self.count = 0
 
-    def add(self, path: bytes) -> None:
-        """Appends one absolute path."""
-        record = path + b"\0"
-        self._list.write(record)
-        self._digest.update(record)
-        self._position += len(record)
-        self._starts.append(self._position)
-        self.count += 1
-        if len(self._starts) >= _FLUSH_AT:
-            self._flush()
+    def add(self, paths: Sequence[bytes]) -> None:
+        """Appends absolute paths."""
+        records = b"".join(path + b"\0" for path in paths)
+        self._list.write(records)
+        self._digest.update(records)
+        lengths = np.fromiter(map(len, paths), np.int64, len(paths)) + 1
+        self._index.write((self._position + np.cumsum(lengths)).astype("<u8").tobytes())
+        self._position += len(records)
+        self.count += len(paths)
 
     def close(self) -> str:
         """Finishes both files and waits until the disk has them; returns "sha256:..." of the list."""
-        self._flush()
         for file in (self._list, self._index):
             with file:
                 file.flush()
                 os.fsync(file.fileno())
         return "sha256:" + self._digest.hexdigest()
-
-    def _flush(self) -> None:
-        if sys.byteorder == "big":
-            self._starts.byteswap()
-        self._starts.tofile(self._index)
-        del self._starts[:]
 
 
 class ImageList:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import array
 import glob
 import hashlib
 import os
 import re
 import sys
-from typing import BinaryIO, Container, Dict, Iterator, List, Optional, Set, Tuple
-
-import numpy as np
+from typing import BinaryIO, Container, Iterator, List, Optional, Set, Tuple
 
 from ..errors import ImageListError
 from ..imagelist import ImageList, ImageListWriter, Listing
 from ..naming import FLAT, FULL, STEM, Naming
+from .entries import entries
+from .names import Names
 
 #: What a folder search takes for an image; a list or a glob may name anything.
 EXTENSIONS = frozenset(
@@ -32,7 +31,6 @@ _SIGNATURES = (
     (b"%PDF", "a PDF"),
 )
 _CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1f]")
-_ODD_PATH = re.compile(rb"//|/\.{1,2}(/|$)|/$")
 
 
 def write_listing(
@@ -56,18 +54,20 @@ def write_listing(
     source = _Source(images, stdin)
     read_from = source_digest(images)
     writer = ImageListWriter(list_path, index_path)
-    names = _Names(flat)
+    names = Names(flat)
     try:
-        for path in source.paths():
-            writer.add(path)
-            names.add(path)
+        for paths in source.batches():
+            writer.add(paths)
+            names.add(paths)
     finally:
         digest = writer.close()
     if not writer.count:
         raise ImageListError("--images {}: no image in it{}.".format(images, source.hint()))
     root = names.root if source.root is None else source.root
     notes = source.notes()
-    repeats, clashes = names.compare(ImageList(list_path, index_path))
+    listed = ImageList(list_path, index_path)
+    repeats, clashes = names.compare(listed)
+    listed.close()
     if repeats:
         notes.append(
             "{:,} images are listed more than once ({} for one); each is computed once.".format(
@@ -98,63 +98,6 @@ def source_digest(images: str) -> str:
     return "sha256:" + digest.hexdigest()
 
 
-class _Names:
-    """Looks for images listed twice, and for results of one name; 8 bytes an image.
-
-    Two images get one result when their paths are equal but for the extension (with `flat`: their base names), so equal
-    paths are among them.
-    """
-
-    def __init__(self, flat: bool) -> None:
-        self._flat = flat
-        self._hashes = array.array("q")
-        self._prefix = b""
-
-    @property
-    def root(self) -> bytes:
-        """The folder that all images have in common, without a slash at its end."""
-        return self._prefix[:-1]
-
-    def add(self, path: bytes) -> None:
-        """Takes the next path."""
-        if not path.startswith(self._prefix) or not self._prefix:
-            folder = os.path.dirname(path)
-            root = os.path.commonpath([self._prefix[:-1] or b"/", folder]) if self._prefix else folder
-            self._prefix = root.rstrip(b"/") + b"/"
-        self._hashes.append(hash(self._key(path)))
-
-    def _key(self, path: bytes) -> bytes:
-        stem = os.path.splitext(path)[0]
-        return stem[stem.rindex(b"/") + 1 :] if self._flat else stem
-
-    def compare(self, listed: ImageList) -> Tuple[Dict[int, bytes], List[Tuple[bytes, bytes]]]:
-        """Compares all names.
-
-        Returns:
-            The later ones of equal paths, by index; and pairs of different paths whose results would have one name.
-        """
-        repeats: Dict[int, bytes] = {}
-        clashes: List[Tuple[bytes, bytes]] = []
-        hashes = np.frombuffer(self._hashes, np.int64)
-        # Sorted where it lies: a copy would cost as much again.
-        hashes.sort()
-        suspects = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
-        if suspects:
-            first: Dict[bytes, bytes] = {}
-            seen: Set[bytes] = set()
-            for index, path in enumerate(listed):
-                key = self._key(path)
-                if hash(key) not in suspects:
-                    continue
-                if path in seen:
-                    repeats[index] = path
-                elif first.setdefault(key, path) != path:
-                    clashes.append((first[key], path))
-                seen.add(path)
-        listed.close()
-        return repeats, clashes
-
-
 class _Source:
     """What `--images` turned out to be."""
 
@@ -170,18 +113,18 @@ class _Source:
                 "--images is missing: give a list file, a folder, a quoted glob, or - for standard input."
             )
 
-    def paths(self) -> Iterator[bytes]:
-        """Absolute paths, in a fixed order."""
+    def batches(self) -> Iterator[List[bytes]]:
+        """Absolute paths, in a fixed order, many at a time."""
         name = os.fsencode(self.images)
         if self.images == "-":
-            return _entries(self._stdin or sys.stdin.buffer, os.getcwdb())
+            return entries(self._stdin or sys.stdin.buffer, os.getcwdb())
         if os.path.isdir(name):
             self.root = os.path.abspath(name).rstrip(b"/")
             return self._folder(self.root or b"/")
         if not os.path.lexists(name) and glob.has_magic(self.images):
-            return self._glob(name)
+            return iter([self._glob(name)])
         if _is_image(name) and os.path.isfile(name):
-            return iter([os.path.abspath(name)])
+            return iter([[os.path.abspath(name)]])
         return self._list_file(name)
 
     def _check_list(self, start: bytes) -> None:
@@ -218,7 +161,7 @@ class _Source:
             return " ({:,} files have other names than images have; list them in a file)".format(self._passed_over)
         return " (the pattern matches nothing)" if glob.has_magic(self.images) else ""
 
-    def _list_file(self, name: bytes) -> Iterator[bytes]:
+    def _list_file(self, name: bytes) -> Iterator[List[bytes]]:
         try:
             file = open(name, "rb")
         except OSError as error:
@@ -226,9 +169,9 @@ class _Source:
         with file:
             self._check_list(file.read(_CHUNK))
             file.seek(0)
-            yield from _entries(file, os.path.dirname(os.path.abspath(name)))
+            yield from entries(file, os.path.dirname(os.path.abspath(name)))
 
-    def _folder(self, top: bytes) -> Iterator[bytes]:
+    def _folder(self, top: bytes) -> Iterator[List[bytes]]:
         # Data sets are often made of links, so links to folders are followed; `seen` ends their circles.
         seen: Set[Tuple[int, int]] = set()
         for folder, folders, files in os.walk(top, followlinks=True, onerror=self._could_not_read):
@@ -238,50 +181,29 @@ class _Source:
                 continue
             seen.add((status.st_dev, status.st_ino))
             folders[:] = sorted(name for name in folders if name != b".divainfer")
+            images = []
             for file in sorted(files):
                 if _is_image(file):
-                    yield os.path.join(folder, file)
+                    images.append(os.path.join(folder, file))
                 else:
                     self._passed_over += 1
                     self._example = self._example or _shown(file)
+            yield images
 
-    def _glob(self, pattern: bytes) -> Iterator[bytes]:
+    def _glob(self, pattern: bytes) -> List[bytes]:
         # `**` follows links, also those that lead in a circle: each file is taken once, by its shortest name.
         seen: Set[bytes] = set()
+        images = []
         found = (path for path in glob.iglob(pattern, recursive=True) if not os.path.isdir(path))
         for path in sorted(sorted(found), key=lambda path: path.count(b"/")):
             place = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
             if place not in seen:
                 seen.add(place)
-                yield os.path.abspath(path)
+                images.append(os.path.abspath(path))
+        return images
 
     def _could_not_read(self, error: OSError) -> None:
         self._unreadable.append(_shown(os.fsencode(error.filename)))
-
-
-def _entries(file: BinaryIO, base: bytes) -> Iterator[bytes]:
-    """The paths in a list, made absolute against `base`; separated by NUL if there is any, else by newlines."""
-    chunk = file.read(_CHUNK)
-    if chunk.startswith(b"\xef\xbb\xbf"):
-        chunk = chunk[3:]
-    separator = b"\0" if b"\0" in chunk else b"\n"
-    rest = b""
-    while chunk:
-        *entries, rest = (rest + chunk).split(separator)
-        for entry in entries:
-            if entry.strip():
-                yield _absolute(entry, base, separator)
-        chunk = file.read(_CHUNK)
-    if rest.strip():
-        yield _absolute(rest, base, separator)
-
-
-def _absolute(entry: bytes, base: bytes, separator: bytes) -> bytes:
-    if separator == b"\n" and entry.endswith(b"\r"):
-        entry = entry[:-1]
-    path = entry if entry.startswith(b"/") else base + b"/" + entry
-    # Ten million calls of normpath take half a minute, and nearly all paths need none.
-    return os.path.normpath(path) if _ODD_PATH.search(path) or path.startswith(b"//") else path
 
 
 def _choose_naming(clashes: List[Tuple[bytes, bytes]], root: bytes, flat: bool, notes: List[str]) -> Naming:
@@ -302,9 +224,7 @@ def _choose_naming(clashes: List[Tuple[bytes, bytes]], root: bytes, flat: bool, 
 def _rewrite_without(dropped: Container[int], list_path: str, index_path: str) -> str:
     writer = ImageListWriter(list_path + ".new", index_path + ".new")
     listed = ImageList(list_path, index_path)
-    for index, path in enumerate(listed):
-        if index not in dropped:
-            writer.add(path)
+    writer.add([path for index, path in enumerate(listed) if index not in dropped])
     listed.close()
     digest = writer.close()
     os.replace(list_path + ".new", list_path)

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from typing import Any, Dict, Iterator, List, Optional
 
-from ..config import RunConfig, resolve, to_json
+from ..config import RunConfig, lasting, resolve
 from ..errors import ConfigError, DivaInferError, OutputError, RunFailed
 from ..imagelist import ImageList, ImageListWriter, Listing
 from ..runfolder import RunFolder
@@ -131,7 +131,7 @@ def _record(
         overridden = overridden + [{"time": now(), "differences": passed_over}]
     return RunRecord(
         fingerprint=fingerprint,
-        config=_lasting(plan.config),
+        config=lasting(plan.config),
         listing=listing,
         classes=list(plan.card.classes),
         devices=[device._asdict() for device in plan.devices],
@@ -145,15 +145,6 @@ def _record(
         overridden=overridden,
         started=now(),
     )
-
-
-def _lasting(config: RunConfig) -> Dict[str, Any]:
-    """The options that a later `resume` takes from here: paths hold in any folder, and nothing is retried or forced again."""
-    plain = dict(to_json(config), retry="none", force=False)
-    for name in ("images", "out", "model", "class_list"):
-        if plain[name] and os.path.exists(plain[name]):
-            plain[name] = os.path.abspath(plain[name])
-    return plain
 
 
 def dry_run(config: RunConfig, say: Optional[Say] = None) -> Summary:
@@ -225,6 +216,5 @@ def _first_of(folder: RunFolder, listing: Listing, count: int) -> Listing:
     paths = [images[index] for index in range(min(count, len(images)))]
     images.close()
     writer = ImageListWriter(folder.list, folder.index)
-    for path in paths:
-        writer.add(path)
+    writer.add(paths)
     return listing._replace(digest=writer.close(), count=len(paths))

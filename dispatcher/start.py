@@ -9,6 +9,7 @@ import os
 import time
 from typing import Any, Callable, List, Optional
 
+from ..config import lasting
 from ..errors import DivaInferError
 from ..imagelist import ImageList, Listing
 from ..ledger import FAILED, OPEN, RESULT, Ledger, Progress, replay, standing_failures
@@ -92,7 +93,8 @@ class Start:
             folder.sweep()
             keeper = make_keeper(self._plan.config.format, folder, images, self._listing.naming)
             keeper.sweep(before)
-            failure_log = FailureLog(folder.failures, images, standing_failures(folder.ledger, before))
+            earlier = standing_failures(folder.ledger, before)
+            failure_log = FailureLog(folder.failures, images, lasting(self._plan.config), earlier)
             closing.callback(failure_log.close)
             address = new_address()
             crews = Staff(self._plan, folder, self._listing, address).crews(self._devices) if to_do else []

@@ -1,0 +1,59 @@
+"""A worker and a loader without content, for `resume.py`: leases are answered at once, no pixel is touched, nothing is written.
+
+Started in place of the real ones with their orders on standard input; they speak the real messages over the real sockets.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from divainfer import messages
+from divainfer.boot import LoaderOrders, WorkerOrders, read_orders
+from divainfer.sockets import Caller
+
+
+def worker() -> None:
+    """Says of every leased block that it is done."""
+    orders = read_orders(WorkerOrders)
+    dispatcher = Caller(orders.dispatcher, orders.name)
+    dispatcher.send(messages.WorkerUp(os.getpid(), "hollow", 1, 0.0))
+    dispatcher.send(messages.WantBlock(orders.block_images))
+    images, beat = 0, 0.0
+    while True:
+        message = dispatcher.receive(0.2)
+        if isinstance(message, messages.Lease):
+            if not images:
+                _mark()
+            images += message.count
+            checksums = os.urandom(4) * message.count
+            dispatcher.send(messages.WantBlock(orders.block_images))
+            finished = [message.start, message.start + message.count, [], checksums]
+            dispatcher.send(messages.BlockDone(message.block, [finished]))
+        stats = list(messages.WorkerStats(images=images))
+        if isinstance(message, messages.Stop):
+            dispatcher.send(messages.WorkerDone(stats))
+            dispatcher.close()
+            time.sleep(0.2)
+            return
+        if time.monotonic() > beat:
+            beat = time.monotonic() + 1.0
+            dispatcher.send(messages.Heartbeat(stats))
+
+
+def _mark() -> None:
+    """Notes when the first lease came."""
+    path = os.environ["HOLLOW_FIRST_LEASE"]
+    with open(path + ".part", "w") as file:
+        file.write(repr(time.time()))
+    os.replace(path + ".part", path)
+
+
+if __name__ == "__main__":
+    if os.environ["HOLLOW_ROLE"] == "worker":
+        worker()
+    else:
+        read_orders(LoaderOrders)
+        time.sleep(1e6)
+    sys.exit(0)

@@ -1,0 +1,194 @@
+"""How long do plan and resume take, and how much memory does the dispatcher need, with millions of listed images?
+
+    python benchmarks/resume.py [--images 1000000 10000000] [--workers 4] [--rounds 1] [--out benchmarks/out]
+
+A real dispatcher, ledger, sockets and processes; the workers are hollow (see hollow.py): they answer each lease at once, so
+this is the dispatcher alone. No image of the list exists. Each round: the first start until its first lease ("plan"), killed
+with SIGKILL at half; the same command again until its first lease ("resume"), killed at three quarters; `divainfer resume`
+until its first lease ("resume DIR"), to the end; then the ledger alone ("replay"). Memory is the peak of the dispatcher's own
+(anonymous) pages; pages of mapped files, which the kernel takes back when it needs them, are not in it. Writes resume.json
+and resume.svg.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import divainfer
+from divainfer.ledger import RESULT, replay
+from divainfer.machine import usable_cores
+
+HERE = Path(__file__).resolve().parent
+#: Runs the command line with hollow workers and loaders.
+PROGRAM = """
+import sys
+from divainfer.dispatcher import staff
+real = staff.Child
+def hollow(module, orders, environment, log, folder):
+    role = module.split(".")[-1]
+    environment = dict(environment, HOLLOW_ROLE=role, PYTHONPATH={here!r})
+    return real("hollow", orders, environment, log, folder)
+staff.Child = hollow
+from divainfer.cli import main
+main(sys.argv[1:])
+"""
+
+
+class Started:
+    """One start of the program, watched: time to its first lease, peak memory."""
+
+    def __init__(self, arguments: List[str], scratch: Path) -> None:
+        self._mark = scratch / "first-lease"
+        if self._mark.exists():
+            self._mark.unlink()
+        environment = dict(os.environ, HOLLOW_FIRST_LEASE=str(self._mark))
+        self.began = time.time()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM.format(here=str(HERE))] + arguments,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.memory: List[float] = []
+        self.first_lease: Optional[float] = None
+
+    def watch(self, progress: Path, until_done: int) -> None:
+        """Watches until so many images are done, and kills it then; with 0 until it ends."""
+        while self.process.poll() is None:
+            self._look()
+            if until_done and self._done(progress) >= until_done:
+                self.process.send_signal(signal.SIGKILL)
+                self.process.wait()
+                return
+            time.sleep(0.05)
+        assert not until_done and self.process.returncode == 0, self.process.returncode
+
+    def _look(self) -> None:
+        try:
+            with open("/proc/{}/status".format(self.process.pid)) as file:
+                fields = dict(line.split(":", 1) for line in file)
+            self.memory.append(int(fields["RssAnon"].split()[0]) / 1024)
+        except (OSError, KeyError):
+            pass
+        if self.first_lease is None and self._mark.exists():
+            self.first_lease = float(self._mark.read_text()) - self.began
+
+    def _done(self, progress: Path) -> int:
+        try:
+            state = json.loads(progress.read_text())
+        except (OSError, ValueError):
+            return 0
+        return int(state["done"]) if state["time"] > self.began else 0
+
+
+def one_round(images: int, workers: int, scratch: Path) -> Dict[str, float]:
+    """All starts of one run of that many images."""
+    listed = scratch / "frames.lst"
+    with open(str(listed), "w") as file:
+        for index in range(images):
+            file.write("/data/night/camera{:03d}/{:09d}.jpg\n".format(index // 100000, index))
+    out = scratch / "out"
+    folder = out / ".divainfer"
+    command = ["run", "--engine", "emulated", "--images", str(listed), "--out", str(out), "--loaders", "1"]
+    command += ["--gpus", "cpu:{}".format(workers), "--progress", "none"]
+    began = time.monotonic()
+    first = Started(command, scratch)
+    first.watch(folder / "progress.json", images // 2)
+    half_seconds = time.monotonic() - began
+    second = Started(command, scratch)
+    second.watch(folder / "progress.json", images * 3 // 4)
+    third = Started(["resume", str(out), "--progress", "none"], scratch)
+    third.watch(folder / "progress.json", 0)
+    began = time.monotonic()
+    progress = replay(str(folder / "ledger"), images)
+    replay_seconds = time.monotonic() - began
+    assert progress.count(RESULT) == images
+    assert first.first_lease and second.first_lease and third.first_lease
+    return {
+        "plan": first.first_lease,
+        "resume": second.first_lease,
+        "resume DIR": third.first_lease,
+        "replay": replay_seconds,
+        "images/s": (images / 2) / (half_seconds - first.first_lease),
+        "peak MB": max(first.memory + second.memory + third.memory),
+        "peak MB, resume": max(second.memory + third.memory),
+        "ledger MB": (folder / "ledger").stat().st_size / 1e6,
+    }
+
+
+def plot(rows: List[Dict[str, Any]], path: Path) -> None:
+    """Seconds and memory, a group a length of list."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(8, 3.2))
+    for axes, names, label in (
+        (left, ["plan", "resume", "resume DIR", "replay"], "seconds"),
+        (right, ["peak MB", "peak MB, resume"], "MB of the dispatcher's own"),
+    ):
+        for number, row in enumerate(rows):
+            places = [place + 0.8 * number / len(rows) for place in range(len(names))]
+            bars = axes.bar(places, [row[name] for name in names], 0.8 / len(rows), label="{images:,}".format(**row))
+            for bar in bars:
+                text = "{:.3g}".format(bar.get_height())
+                axes.text(
+                    bar.get_x() + bar.get_width() / 2, bar.get_height(), text, ha="center", va="bottom", fontsize=7
+                )
+        axes.set_xticks([place + 0.4 - 0.4 / len(rows) for place in range(len(names))])
+        axes.set_xticklabels([name.replace("peak MB", "peak") for name in names], fontsize=8)
+        axes.set_ylabel(label)
+    left.legend(title="images", fontsize=8)
+    figure.tight_layout()
+    figure.savefig(str(path))
+
+
+def main() -> None:
+    """Runs all rounds."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, nargs="+", default=[1000000, 10000000])
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=HERE / "out")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    rounds: List[Dict[str, Any]] = []
+    for number in range(options.rounds):
+        for images in options.images:
+            with tempfile.TemporaryDirectory(prefix="resume-") as scratch:
+                figures = one_round(images, options.workers, Path(scratch))
+            rounds.append(dict(figures, images=images, round=number))
+            print(json.dumps(rounds[-1]), flush=True)
+    names = [name for name in rounds[0] if name not in ("images", "round")]
+    rows: List[Dict[str, Any]] = []
+    for images in options.images:
+        own = [row for row in rounds if row["images"] == images]
+        rows.append(dict({name: statistics.median(row[name] for row in own) for name in names}, images=images))
+    machine = {
+        "cores": usable_cores(),
+        "python": platform.python_version(),
+        "divainfer": divainfer.__version__,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    result = {"machine": machine, "workers": options.workers, "medians": rows, "rounds": rounds}
+    (options.out / "resume.json").write_text(json.dumps(result, indent=2) + "\n")
+    plot(rows, options.out / "resume.svg")
+    print("\n| images | {} |\n|---|{}".format(" | ".join(names), "---|" * len(names)))
+    for row in rows:
+        print("| {:,} | {} |".format(row["images"], " | ".join("{:.3g}".format(row[name]) for name in names)))
+
+
+if __name__ == "__main__":
+    main()

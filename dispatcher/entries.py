@@ -1,0 +1,57 @@
+"""The paths in a list: one a line or separated by NUL, made absolute. By the megabyte, since lists have millions of lines."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import BinaryIO, Iterator, List
+
+_CHUNK = 1 << 20
+_ODD_PATH = re.compile(rb"//|/\.{1,2}(/|$)|/$")
+
+
+def entries(file: BinaryIO, base: bytes) -> Iterator[List[bytes]]:
+    """Reads a list.
+
+    Args:
+        file: the list; separated by NUL if its first megabyte has any, else by newlines (with or without carriage return).
+        base: the folder that relative paths start from.
+
+    Yields:
+        Absolute, normal paths, many at a time. Blank entries are passed over; blanks around a name are part of it.
+    """
+    chunk = file.read(_CHUNK)
+    if chunk.startswith(b"\xef\xbb\xbf"):
+        chunk = chunk[3:]
+    separator = b"\0" if b"\0" in chunk else b"\n"
+    rest = b""
+    while chunk:
+        whole, found, rest = (rest + chunk).rpartition(separator)
+        if found:
+            yield _paths(whole, base, separator)
+        chunk = file.read(_CHUNK)
+    yield _paths(rest, base, separator)
+
+
+def _paths(text: bytes, base: bytes, separator: bytes) -> List[bytes]:
+    if _is_plain(text, separator):
+        return text.split(separator)
+    return [_absolute(entry, base, separator) for entry in text.split(separator) if entry.strip()]
+
+
+def _is_plain(text: bytes, separator: bytes) -> bool:
+    """Whether all entries are absolute and normal as they stand; ten million looks at single ones take half a minute."""
+    return (
+        text.startswith(b"/")
+        and text.count(separator + b"/") == text.count(separator)
+        and not any(odd in text for odd in (b"//", b"/.", b"/" + separator, b"\r"))
+        and not text.endswith(b"/")
+    )
+
+
+def _absolute(entry: bytes, base: bytes, separator: bytes) -> bytes:
+    if separator == b"\n" and entry.endswith(b"\r"):
+        entry = entry[:-1]
+    path = entry if entry.startswith(b"/") else base + b"/" + entry
+    # Two slashes at the start are left by `normpath`, though Linux makes no difference.
+    return os.path.normpath(b"/" + path.lstrip(b"/")) if _ODD_PATH.search(path) else path

@@ -1,0 +1,178 @@
+"""Holds a run's results against its ledger: every listed image exactly once, whole, and with the bytes that were written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from typing import Callable, Iterator, List, NamedTuple, Set
+
+import numpy as np
+
+from ..errors import OutputError
+from ..imagelist import ImageList
+from ..ledger import FAILED, OPEN, RESULT, DoneRecord, Progress, read_records, replay, standing_failures
+from ..naming import JSON, Naming
+from ..runfolder import RunFolder
+from ..runrecord import RunRecord, read_run_record
+from .formats import CODECS
+from .schema import fault
+from .shards import Shard, shard_name, shards_in
+
+_CHUNK = 1 << 20
+_TELL_EVERY = 1000
+
+
+class Problem(NamedTuple):
+    """Something that is not as the ledger says.
+
+    Attributes:
+        path: the file or the image it is about.
+        what: what is wrong with it, one sentence's end.
+    """
+
+    path: str
+    what: str
+
+
+class Verification(NamedTuple):
+    """What a folder holds by its ledger: counts of images."""
+
+    images: int
+    results: int
+    failures: int
+    open: int
+
+
+def verify(out: str, found: Callable[[Problem], None], told: Callable[[int], None] = lambda done: None) -> Verification:
+    """Checks a run's results.
+
+    Args:
+        out: the output folder.
+        found: takes each problem, as it is found.
+        told: takes the number of images looked at, now and then.
+
+    Returns:
+        What the ledger says; whether the results are as it says is what `found` was told.
+
+    Raises:
+        OutputError: when the folder holds no run, or its own files are damaged.
+    """
+    folder = RunFolder(out)
+    record = read_run_record(folder)
+    progress = replay(folder.ledger, record.listing.count)
+    for problem in _own_files(folder, record, progress):
+        found(problem)
+    images = ImageList(folder.list, folder.index)
+    try:
+        if record.format == JSON:
+            problems = _json_files(folder, record.listing.naming, images, progress, told)
+        else:
+            problems = _shards(folder, record.format, images, progress, told)
+        for problem in problems:
+            found(problem)
+    finally:
+        images.close()
+    return Verification(record.listing.count, progress.count(RESULT), progress.count(FAILED), progress.count(OPEN))
+
+
+def _own_files(folder: RunFolder, record: RunRecord, progress: Progress) -> Iterator[Problem]:
+    digest = hashlib.sha256()
+    try:
+        with open(folder.list, "rb") as file:
+            for chunk in iter(lambda: file.read(_CHUNK), b""):
+                digest.update(chunk)
+    except OSError as error:
+        raise OutputError("{}: it cannot be read ({}).".format(folder.list, error.strerror))
+    if "sha256:" + digest.hexdigest() != record.listing.digest:
+        yield Problem(folder.list, "it is not the list of this run any more")
+    size = os.path.getsize(folder.ledger) if os.path.exists(folder.ledger) else 0
+    if size != progress.size:
+        yield Problem(
+            folder.ledger, "its last {:,} bytes are torn; the next start cuts them off".format(size - progress.size)
+        )
+    standing = sum(1 for _ in standing_failures(folder.ledger, progress))
+    if standing != progress.count(FAILED):
+        yield Problem(
+            folder.ledger, "{:,} images failed, but {:,} reasons stand".format(progress.count(FAILED), standing)
+        )
+
+
+def _json_files(
+    folder: RunFolder, naming: Naming, images: ImageList, progress: Progress, told: Callable[[int], None]
+) -> Iterator[Problem]:
+    checksums = np.zeros(len(progress.states), "<u4")
+    for record in read_records(folder.ledger, len(progress.states)):
+        if isinstance(record, DoneRecord) and record.checksums:
+            checksums[record.start : record.start + record.count] = np.frombuffer(record.checksums, "<u4")
+    out = os.fsencode(folder.out)
+    for index, image in enumerate(images):
+        if index % _TELL_EVERY == 0:
+            told(index)
+        path = os.path.join(out, naming.result_name(image))
+        state = progress.states[index]
+        if state == OPEN:
+            continue
+        if state == FAILED:
+            if os.path.lexists(path):
+                yield Problem(os.fsdecode(path), "its image has a failure record as well")
+            continue
+        try:
+            with open(path, "rb") as file:
+                content = file.read()
+        except OSError as error:
+            yield Problem(os.fsdecode(path), "the ledger says that it is done, but: {}".format(error.strerror))
+            continue
+        if zlib.crc32(content) != checksums[index]:
+            yield Problem(os.fsdecode(path), "its content is not what was written ({})".format(_json_fault(content)))
+
+
+def _json_fault(content: bytes) -> str:
+    try:
+        wrong = fault(json.loads(content.decode("ascii")))
+    except ValueError as error:
+        wrong = "no JSON: {}".format(error)
+    return wrong or "the checksum differs"
+
+
+def _shards(
+    folder: RunFolder, name: str, images: ImageList, progress: Progress, told: Callable[[int], None]
+) -> Iterator[Problem]:
+    there: Set[str] = {shard.path for shard in shards_in(folder.out, name)}
+    seen = np.zeros(len(progress.states), np.uint8)
+    looked = 0
+    for record in read_records(folder.ledger, len(progress.states)):
+        if not isinstance(record, DoneRecord) or not record.has_result:
+            continue
+        shard = Shard(record.start, record.start + record.count, "")
+        shard = shard._replace(path=os.path.join(folder.out, shard_name(shard.start, shard.stop, name)))
+        there.discard(shard.path)
+        failed = {failure.index for failure in record.failures}
+        yield from _shard(shard, name, record.checksums, [i for i in range(*shard[:2]) if i not in failed], images)
+        seen[[index for index in range(*shard[:2]) if index not in failed]] += 1
+        looked += record.count
+        told(looked)
+    for path in sorted(there):
+        yield Problem(path, "the ledger does not know this shard; the next start removes it")
+    for index in np.flatnonzero((seen > 1) | ((seen == 1) != (progress.states == RESULT))).tolist():
+        yield Problem(os.fsdecode(images[index]), "it has {} results".format(seen[index]))
+
+
+def _shard(shard: Shard, name: str, checksum: bytes, expected: List[int], images: ImageList) -> Iterator[Problem]:
+    try:
+        with open(shard.path, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        yield Problem(shard.path, "the ledger says that it is done, but: {}".format(error.strerror))
+        return
+    if np.array([zlib.crc32(content)], "<u4").tobytes() != checksum:
+        yield Problem(shard.path, "its content is not what was written (the checksum differs)")
+        return
+    rows = {row.index: row.detections for row in CODECS[name].decode(content)}
+    if sorted(rows) != expected:
+        yield Problem(shard.path, "it has not the rows that it should have")
+    for index, detections in rows.items():
+        wrong = fault(detections)
+        if wrong is not None:
+            yield Problem(shard.path, "{}: {}".format(os.fsdecode(images[index]), wrong))
