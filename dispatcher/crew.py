@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set
 
 from ..messages import WorkerStats
 from .budget import RestartBudget
@@ -38,7 +38,7 @@ class LoaderLost(NamedTuple):
 
 
 class Deadlines(NamedTuple):
-    """Seconds a worker may take to come up, and may be silent afterwards."""
+    """Seconds a worker or a loader may take to come up, and a worker may be silent afterwards."""
 
     boot: float
     silence: float
@@ -86,9 +86,11 @@ class Crew:
         self._worker: Optional[Child] = None
         self._address = ""
         self._loaders: Dict[str, Child] = {}
+        self._here: Set[str] = set()
         self._budget = RestartBudget(_WORKER_RESTARTS, _WORKER_PAUSE)
         self._loader_budget = RestartBudget(_LOADER_RESTARTS, _LOADER_PAUSE)
         self._exit_seen = False
+        self._first_heard: Optional[float] = None
         self._heard = 0.0
         self._again_at = 0.0
         self._earlier = WorkerStats()
@@ -123,6 +125,7 @@ class Crew:
         self._worker = self._start_worker(self, name, self._address)
         self.state = BOOTING
         self._exit_seen = False
+        self._first_heard = None
         self._heard = now
         for _ in range(self._count):
             self._add_loader()
@@ -130,6 +133,8 @@ class Crew:
     def heard(self, now: float, stats: Optional[List[Any]] = None) -> None:
         """The worker has said something."""
         self._heard = now
+        if self._first_heard is None:
+            self._first_heard = now
         if stats is not None:
             news = WorkerStats(*stats)
             if news.images > self._current.images:
@@ -155,6 +160,11 @@ class Crew:
         """The worker has said why it gives up, and whether another one would meet the same."""
         self.reason = reason
         self.final = final
+
+    def loader_here(self, loader: str) -> None:
+        """The worker has heard of that loader."""
+        if loader in self._loaders:
+            self._here.add(loader)
 
     def kill_loader(self, loader: str, why: str) -> List[LoaderLost]:
         """Replaces a loader that is stuck."""
@@ -196,6 +206,10 @@ class Crew:
         for loader, child in list(self._loaders.items()):
             if child.exit_status() is not None:
                 lost += self._loader_over(loader, child.how_it_ended())
+            elif self._is_late(loader, child):
+                lost += self.kill_loader(
+                    loader, "it did not come up within {:.0f} s (--boot-timeout)".format(self._deadlines.boot)
+                )
         if not self._loaders and self.state != ENDING:
             lost += self._kill_worker(self.reason or "it has no loader left", now)
         return lost
@@ -226,12 +240,23 @@ class Crew:
                 self.state, self._again_at, self.reason = PAUSED, now + pause, ""
         return [Lost(name, why, self._computing_at_death(name))]
 
+    def _is_late(self, loader: str, child: Child) -> bool:
+        """Whether a loader has had its time to come up, and has not.
+
+        It comes up at its worker. So its time begins when the worker was first heard of, and ends with the worker's last
+        word: a worker that is silent itself cannot tell of it.
+        """
+        if loader in self._here or self._first_heard is None or self.state == ENDING:
+            return False
+        return self._heard - max(child.started, self._first_heard) > self._deadlines.boot
+
     def _add_loader(self) -> None:
         name = "loader-{}.{}".format(self.seat, next(_serial))
         self._loaders[name] = self._start_loader(self, name, self._address)
 
     def _loader_over(self, loader: str, how: str) -> List[LoaderLost]:
         del self._loaders[loader]
+        self._here.discard(loader)
         if self.state == ENDING:
             return []
         log.warning("%s is lost: %s", loader, how)
@@ -245,6 +270,7 @@ class Crew:
         # They hold nothing that could be lost.
         end_all(self._loaders.values())
         self._loaders.clear()
+        self._here.clear()
 
     # --- the end
 

@@ -154,6 +154,8 @@ class Pool:
                 )
             elif isinstance(message, messages.WorkerFailed):
                 crew.failed(message.reason, message.final)
+            elif isinstance(message, messages.LoaderHere):
+                crew.loader_here(message.loader)
             elif isinstance(message, messages.LoaderStuck):
                 for lost in crew.kill_loader(message.loader, "it worked on one image for too long (--hang-timeout)"):
                     self._listener.send(worker, messages.LoaderGone(lost.loader, lost.how))

@@ -137,6 +137,45 @@ def test_a_stuck_loader_is_killed_and_an_unknown_one_is_certainly_gone():
     assert [lost.how for lost in crew.kill_loader(born[1].name, "stuck")] == ["it is not running"]
 
 
+def test_a_loader_that_does_not_come_up_is_replaced():
+    crew, born = make()
+    crew.heard(2.0)
+    crew.up("engine")
+    crew.loader_here(born[2].name)
+    crew.heard(11.9)
+    assert crew.look(11.9) == [], "its worker listens since 2.0"
+    crew.heard(12.1)
+    (lost,) = crew.look(12.1)
+    assert lost.loader == born[1].name and "--boot-timeout" in lost.how
+    assert len(born) == 4 and born[1].status == -9 and born[2].status is None
+
+
+def test_a_replacement_has_its_own_time_to_come_up():
+    crew, born = make(loaders=1)
+    crew.up("engine")
+    crew.heard(8.0)
+    born[1].status = 1
+    crew.look(8.0)
+    born[2].started = 8.0
+    crew.heard(17.9)
+    assert crew.look(17.9) == []
+    crew.heard(18.1)
+    assert [lost.loader for lost in crew.look(18.1)] == [born[2].name]
+
+
+def test_no_loader_is_blamed_for_a_worker_that_does_not_listen():
+    crew, born = make(loaders=1)
+    assert crew.look(9.9) == [], "nothing was heard of the worker yet"
+    crew.up("engine")
+    crew.heard(9.9)
+    crew.heard(19.0)
+    assert crew.look(23.0) == [], "it may have come up since the worker's last word"
+    crew.ending()
+    crew.heard(30.0)
+    assert crew.look(30.0) == []
+    assert len(born) == 2
+
+
 def test_a_crew_whose_loaders_all_end_is_lost_however_they_end():
     crew, born = make(loaders=1)
     crew.up("engine")
