@@ -157,7 +157,8 @@ class Pool:
             elif isinstance(message, messages.LoaderHere):
                 crew.loader_here(message.loader)
             elif isinstance(message, messages.LoaderStuck):
-                for lost in crew.kill_loader(message.loader, "it worked on one image for too long (--hang-timeout)"):
+                why = "it worked on one image for too long (--hang-timeout)"
+                for lost in crew.kill_loader(message.loader, why, now):
                     self._listener.send(worker, messages.LoaderGone(lost.loader, lost.how))
 
     def _crew_of(self, worker: str) -> Optional[Crew]:
