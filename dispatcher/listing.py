@@ -6,7 +6,7 @@ import glob
 import os
 import re
 import sys
-from typing import BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
@@ -202,7 +202,7 @@ class _Source:
 
 def _entries(file: BinaryIO, base: bytes) -> Iterator[bytes]:
     """The paths in a list, made absolute against `base`; separated by NUL if there is any, else by newlines."""
-    chunk = file.read(_CHUNK)
+    chunk = _chunk(file)
     if chunk.startswith(b"\xef\xbb\xbf"):
         chunk = chunk[3:]
     separator = b"\0" if b"\0" in chunk else b"\n"
@@ -212,9 +212,18 @@ def _entries(file: BinaryIO, base: bytes) -> Iterator[bytes]:
         for entry in entries:
             if entry.strip():
                 yield _absolute(entry, base, separator)
-        chunk = file.read(_CHUNK)
+        chunk = _chunk(file)
     if rest.strip():
         yield _absolute(rest, base, separator)
+
+
+def _chunk(file: Any) -> bytes:
+    """As `file.read(_CHUNK)`, which a signal would not end when it comes between two of its many reads of a pipe."""
+    chunk = part = file.read1(_CHUNK)
+    while part and len(chunk) < _CHUNK:
+        part = file.read1(_CHUNK - len(chunk))
+        chunk += part
+    return bytes(chunk)
 
 
 def _absolute(entry: bytes, base: bytes, separator: bytes) -> bytes:

@@ -22,7 +22,7 @@ from .child import Child
 from .committer import Committer
 from .crew import UP, Crew, Deadlines
 from .failurelog import FailureLog
-from .interrupts import Interrupts
+from .interrupts import Interrupts, sigterm_as_ctrl_c
 from .ledger import Ledger, recorded_failures, replay
 from .listing import Listing, write_listing
 from .lock import RunLock
@@ -43,6 +43,7 @@ Say = Callable[[str], None]
 _DRY_RUN_IMAGES = 4
 
 
+@sigterm_as_ctrl_c()
 def run(config: RunConfig, say: Optional[Say] = None) -> Summary:
     """Runs a detector over images, or carries on where an earlier start of the same run ended.
 
@@ -84,6 +85,7 @@ def run(config: RunConfig, say: Optional[Say] = None) -> Summary:
         return _Run(plan, folder, listing, say).run()
 
 
+@sigterm_as_ctrl_c()
 def dry_run(config: RunConfig, say: Optional[Say] = None) -> Summary:
     """Checks everything, boots one worker, computes the first images, and leaves nothing: `--dry-run`.
 
