@@ -172,7 +172,7 @@ class _Run:
         try:
             with Interrupts() as interrupts:
                 committer = Committer(self._folder.out, ledger, failure_log, result_path)
-                pool = Pool(listener, crews, scheduler, committer, interrupts, show)
+                pool = Pool(listener, crews, scheduler, committer, interrupts, show, self._plan.config.grace)
                 finished = pool.run()
         finally:
             display.close()
