@@ -6,7 +6,8 @@ images.idx        where each path starts in it, uint64 little-endian, one more t
 ledger            what is done (see `dispatcher/ledger.py`)
 failures.jsonl    one JSON object a failure; written anew from the ledger at each start
 summary.json      figures of the last start, once it ended
-lock              held while a dispatcher works here
+lock              held while a dispatcher works here; says who held it last
+lock.owner        who works here, on file systems without locks (see `dispatcher/ownerfile.py`)
 logs/             one file a worker, and one for its loaders
 parts/            results being written, one file a worker; renamed to their place when whole
 """
@@ -41,6 +42,7 @@ class RunFolder:
         self.failures = os.path.join(self.path, "failures.jsonl")
         self.summary = os.path.join(self.path, "summary.json")
         self.lock = os.path.join(self.path, "lock")
+        self.owner = os.path.join(self.path, "lock.owner")
         self.logs = os.path.join(self.path, "logs")
         self.parts = os.path.join(self.path, "parts")
 
