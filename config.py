@@ -212,6 +212,12 @@ class RunConfig:
         "Go on in a folder whose run differs in its model, sizes, thresholds or engine; run.json notes it.",
         _flag,
     )
+    grace: float = _option(
+        60.0,
+        "Seconds from the first Ctrl-C or SIGTERM to the end of the program; what is not computed by then is given up.",
+        _number(0, 86400),
+        "SECONDS",
+    )
     progress: str = _option(
         "auto",
         "'live' (a bar), 'lines' (one every 30 s), 'none', or 'auto' by where the output goes.",

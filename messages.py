@@ -4,6 +4,7 @@
         |  <---- WorkerUp, WantBlock |  <---------- LoaderUp         |
         |  Lease ------------------> |  Memory, Ticket ------------> |
         |  <-- BlockDone, Heartbeat  |  <---- FrameReady/FrameFailed |
+        |  <-- LoaderHere            |                               |
         |  LoaderGone, Stop -------> |                               |
 
 Every socket is a ROUTER on the left and a DEALER on the right; the DEALER's identity is its process's name.
@@ -110,6 +111,12 @@ class Heartbeat(NamedTuple):
     stats: List[Any]
 
 
+class LoaderHere(NamedTuple):
+    """A loader has come up. Sent before the next `Heartbeat`, so that one without it says that the loader is not there."""
+
+    loader: str
+
+
 class LoaderStuck(NamedTuple):
     """A loader held one ticket beyond the deadline; it is to be killed, then reported with `LoaderGone`."""
 
@@ -190,8 +197,8 @@ class FrameFailed(NamedTuple):
 
 
 Message = Union[
-    WorkerUp, WorkerFailed, WantBlock, BlockDone, Heartbeat, LoaderStuck, WorkerDone, Lease, LoaderGone, Stop, LoaderUp,
-    Memory, Ticket, FrameReady, FrameFailed,
+    WorkerUp, WorkerFailed, WantBlock, BlockDone, Heartbeat, LoaderHere, LoaderStuck, WorkerDone, Lease, LoaderGone, Stop,
+    LoaderUp, Memory, Ticket, FrameReady, FrameFailed,
 ]  # fmt: skip
 
 _KINDS: Tuple[Type[Any], ...] = Message.__args__  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ log = logging.getLogger("dispatcher")
 BOOTING, UP, ENDING, PAUSED, CLOSED = "booting", "up", "ending", "paused", "closed"
 _WORKER_RESTARTS, _WORKER_PAUSE = 5, 1.0
 #: Two for each of ten images in a row that take loaders down; more in a row is the loader's fault, not the images'.
-_LOADER_RESTARTS, _LOADER_PAUSE = 20, 0.0
+_LOADER_RESTARTS, _LOADER_PAUSE, _LONGEST_LOADER_PAUSE = 20, 0.1, 5.0
 _CONVICTIONS_IN_A_ROW = 10
 _serial = itertools.count()
 
@@ -38,7 +38,7 @@ class LoaderLost(NamedTuple):
 
 
 class Deadlines(NamedTuple):
-    """Seconds a worker may take to come up, and may be silent afterwards."""
+    """Seconds a worker or a loader may take to come up, and a worker may be silent afterwards."""
 
     boot: float
     silence: float
@@ -86,9 +86,13 @@ class Crew:
         self._worker: Optional[Child] = None
         self._address = ""
         self._loaders: Dict[str, Child] = {}
+        #: Loaders that are not there yet, and when they were started.
+        self._awaited: Dict[str, float] = {}
+        self._loaders_due: List[float] = []
         self._budget = RestartBudget(_WORKER_RESTARTS, _WORKER_PAUSE)
-        self._loader_budget = RestartBudget(_LOADER_RESTARTS, _LOADER_PAUSE)
+        self._loader_budget = RestartBudget(_LOADER_RESTARTS, _LOADER_PAUSE, _LONGEST_LOADER_PAUSE)
         self._exit_seen = False
+        self._first_heard: Optional[float] = None
         self._heard = 0.0
         self._again_at = 0.0
         self._earlier = WorkerStats()
@@ -123,13 +127,16 @@ class Crew:
         self._worker = self._start_worker(self, name, self._address)
         self.state = BOOTING
         self._exit_seen = False
+        self._first_heard = None
         self._heard = now
         for _ in range(self._count):
-            self._add_loader()
+            self._add_loader(now)
 
     def heard(self, now: float, stats: Optional[List[Any]] = None) -> None:
         """The worker has said something."""
         self._heard = now
+        if self._first_heard is None:
+            self._first_heard = now
         if stats is not None:
             news = WorkerStats(*stats)
             if news.images > self._current.images:
@@ -156,8 +163,12 @@ class Crew:
         self.reason = reason
         self.final = final
 
-    def kill_loader(self, loader: str, why: str) -> List[LoaderLost]:
-        """Replaces a loader that is stuck."""
+    def loader_here(self, loader: str) -> None:
+        """The worker has heard of that loader."""
+        self._awaited.pop(loader, None)
+
+    def kill_loader(self, loader: str, why: str, now: float) -> List[LoaderLost]:
+        """Ends a loader that is stuck; another one will take its place."""
         child = self._loaders.get(loader)
         if child is None:
             # It is not running: the worker heard of it too late, or not at all.
@@ -167,7 +178,7 @@ class Crew:
             self.reason = "{} cannot be killed (a disk or a network folder that hangs?)".format(loader)
             self._end_loaders()
             return []
-        return self._loader_over(loader, why)
+        return self._loader_over(loader, why, now)
 
     # --- what is seen
 
@@ -192,11 +203,18 @@ class Crew:
             return self._kill_worker(
                 "it gave no sign of life for {:.0f} s (--hang-timeout)".format(self._deadlines.silence), now
             )
+        self._start_due_loaders(now)
         lost: List[Any] = []
         for loader, child in list(self._loaders.items()):
+            if loader not in self._loaders:
+                break  # One could not be killed, so all were given up.
             if child.exit_status() is not None:
-                lost += self._loader_over(loader, child.how_it_ended())
-        if not self._loaders and self.state != ENDING:
+                lost += self._loader_over(loader, child.how_it_ended(), now)
+            elif self._is_late(loader):
+                lost += self.kill_loader(
+                    loader, "it did not come up within {:.0f} s (--boot-timeout)".format(self._deadlines.boot), now
+                )
+        if not self._loaders and not self._loaders_due and self.state != ENDING:
             lost += self._kill_worker(self.reason or "it has no loader left", now)
         return lost
 
@@ -226,18 +244,40 @@ class Crew:
                 self.state, self._again_at, self.reason = PAUSED, now + pause, ""
         return [Lost(name, why, self._computing_at_death(name))]
 
-    def _add_loader(self) -> None:
+    def _is_late(self, loader: str) -> bool:
+        """Whether a loader has had its time to come up, and has not.
+
+        It comes up at its worker. So its time begins when the worker was first heard of, and ends with the worker's last
+        word: a worker that is silent itself cannot tell of it.
+        """
+        started = self._awaited.get(loader)
+        if started is None or self._first_heard is None or self.state == ENDING:
+            return False
+        return self._heard - max(started, self._first_heard) > self._deadlines.boot
+
+    def _add_loader(self, now: float) -> None:
         name = "loader-{}.{}".format(self.seat, next(_serial))
         self._loaders[name] = self._start_loader(self, name, self._address)
+        self._awaited[name] = now
 
-    def _loader_over(self, loader: str, how: str) -> List[LoaderLost]:
+    def _start_due_loaders(self, now: float) -> None:
+        due = [at for at in self._loaders_due if at <= now]
+        self._loaders_due = [at for at in self._loaders_due if at > now]
+        if self.state != ENDING:
+            for _ in due:
+                self._add_loader(now)
+
+    def _loader_over(self, loader: str, how: str, now: float) -> List[LoaderLost]:
         del self._loaders[loader]
+        self._awaited.pop(loader, None)
         if self.state == ENDING:
             return []
         log.warning("%s is lost: %s", loader, how)
-        if self._loader_budget.spend() is not None:
-            self._add_loader()
-        elif not self._loaders:
+        # Without a pause, loaders that end as soon as they begin would keep the processors from all others.
+        pause = self._loader_budget.spend()
+        if pause is not None:
+            self._loaders_due.append(now + pause)
+        elif not self._loaders and not self._loaders_due:
             self.reason = "its loaders end one after the other, the last one: {}".format(how)
         return [LoaderLost(self.worker, loader, how)]
 
@@ -245,6 +285,8 @@ class Crew:
         # They hold nothing that could be lost.
         end_all(self._loaders.values())
         self._loaders.clear()
+        self._awaited.clear()
+        self._loaders_due.clear()
 
     # --- the end
 
@@ -257,4 +299,5 @@ class Crew:
         end_all(([self._worker] if self._worker is not None else []) + list(self._loaders.values()))
         self._worker = None
         self._loaders.clear()
+        self._loaders_due.clear()
         self.state = CLOSED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import BinaryIO, Iterator, List
+from typing import Any, BinaryIO, Iterator, List
 
 _CHUNK = 1 << 20
 _ODD_PATH = re.compile(rb"//|/\.{1,2}(/|$)|/$")
@@ -20,7 +20,7 @@ def entries(file: BinaryIO, base: bytes) -> Iterator[List[bytes]]:
     Yields:
         Absolute, normal paths, many at a time. Blank entries are passed over; blanks around a name are part of it.
     """
-    chunk = file.read(_CHUNK)
+    chunk = _chunk(file)
     if chunk.startswith(b"\xef\xbb\xbf"):
         chunk = chunk[3:]
     separator = b"\0" if b"\0" in chunk else b"\n"
@@ -29,8 +29,17 @@ def entries(file: BinaryIO, base: bytes) -> Iterator[List[bytes]]:
         whole, found, rest = (rest + chunk).rpartition(separator)
         if found:
             yield _paths(whole, base, separator)
-        chunk = file.read(_CHUNK)
+        chunk = _chunk(file)
     yield _paths(rest, base, separator)
+
+
+def _chunk(file: Any) -> bytes:
+    """As `file.read(_CHUNK)`, which a signal would not end when it comes between two of its many reads of a pipe."""
+    chunk = part = file.read1(_CHUNK)
+    while part and len(chunk) < _CHUNK:
+        part = file.read1(_CHUNK - len(chunk))
+        chunk += part
+    return bytes(chunk)
 
 
 def _paths(text: bytes, base: bytes, separator: bytes) -> List[bytes]:

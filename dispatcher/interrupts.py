@@ -1,22 +1,40 @@
-"""Ctrl-C and SIGTERM: noted, not obeyed on the spot. Once: finish what is computing and end. Again: stop at once."""
+"""Ctrl-C and SIGTERM: noted, not obeyed on the spot.
+
+Once: finish what is computing and end. Again: stop at once, but record what was reported. A third time: end the process here
+and now, whatever it waits for. Before there is anything to finish, SIGTERM is an interrupt as Ctrl-C is.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import threading
-from typing import Any, Dict
+import time
+from typing import Any, Dict, Iterator, Optional
+
+from ..errors import EXIT_INTERRUPTED
+
+_SHOW_CURSOR = b"\x1b[?25h"
+_STDERR = 2
+_PATIENCE = 3
 
 
 class Interrupts:
-    """Counts the operator's wishes to stop while it is entered; puts the old handlers back afterwards."""
+    """Counts the operator's wishes to stop while it is entered; puts the old handlers back afterwards.
+
+    Attributes:
+        count: how many wishes there were.
+        since: when the first one came (`time.monotonic`, seconds); None before.
+    """
 
     def __init__(self) -> None:
         self.count = 0
+        self.since: Optional[float] = None
         self._old: Dict[int, Any] = {}
 
     def __enter__(self) -> "Interrupts":
-        # Python lets only the main thread handle signals; a program that runs us elsewhere keeps its own handling.
-        if threading.current_thread() is threading.main_thread():
+        if _handles_signals():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._old[number] = signal.signal(number, self._note)
         return self
@@ -27,3 +45,34 @@ class Interrupts:
 
     def _note(self, *_: Any) -> None:
         self.count += 1
+        if self.since is None:
+            self.since = time.monotonic()
+        if self.count >= _PATIENCE:
+            _end_now()
+
+
+@contextlib.contextmanager
+def sigterm_as_ctrl_c() -> Iterator[None]:
+    """Makes SIGTERM raise KeyboardInterrupt meanwhile, where nothing is at work yet that `Interrupts` would let finish."""
+    if not _handles_signals():
+        yield
+        return
+    old = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, old)
+
+
+def _handles_signals() -> bool:
+    # Python lets only the main thread handle signals; a program that runs us elsewhere keeps its own handling.
+    return threading.current_thread() is threading.main_thread()
+
+
+def _end_now() -> None:
+    """Ends the process from within a signal handler; the kernel ends its children."""
+    with contextlib.suppress(OSError):
+        if os.isatty(_STDERR):
+            # The progress bar has hidden it.
+            os.write(_STDERR, _SHOW_CURSOR)
+    os._exit(EXIT_INTERRUPTED)

@@ -19,9 +19,10 @@ from .scheduler import Block, Scheduler
 log = logging.getLogger("dispatcher")
 
 _TURN_MS = 200
-#: After it was told to stop, a worker may take this long for the batch it computes; then it is killed.
-_DRAIN_SECONDS = 60.0
+#: When all is done, a worker may take this long to end; then it is killed.
 _GOODBYE_SECONDS = 10.0
+#: So much of the grace, seconds and share, is kept for ending the processes and for the last commit.
+_RESERVE_SECONDS, _RESERVE_SHARE = 5.0, 1 / 3
 
 
 class Pool:
@@ -34,6 +35,7 @@ class Pool:
         committer: records what is done.
         interrupts: whether the operator wants to stop.
         show: called about five times a second, and once at the end.
+        grace: seconds from the operator's first wish to stop to the end of the process.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Pool:
         committer: Committer,
         interrupts: Interrupts,
         show: Callable[["Pool"], None],
+        grace: float,
     ) -> None:
         self.crews = crews
         self.done = 0
@@ -54,6 +57,7 @@ class Pool:
         self._committer = committer
         self._interrupts = interrupts
         self._show = show
+        self._grace = grace
 
     def run(self) -> bool:
         """Runs to the end.
@@ -123,9 +127,13 @@ class Pool:
                 crew.ending()
             else:
                 crew.close()
-        if self._interrupts.count:
-            log.warning("Stopping: what is being computed is finished. Ctrl-C again stops at once.")
-        give_up = time.monotonic() + (_GOODBYE_SECONDS if finished else _DRAIN_SECONDS)
+        give_up = time.monotonic() + _GOODBYE_SECONDS
+        if self._interrupts.since is not None and not finished:
+            seconds = drain_seconds(self._grace)
+            give_up = self._interrupts.since + seconds
+            log.warning(
+                "Stopping: what can be computed in %.0f s (--grace) is finished. Ctrl-C again stops at once.", seconds
+            )
         while any(crew.state == ENDING for crew in self.crews) and time.monotonic() < give_up:
             self._turn()
             if self._interrupts.count > 1:
@@ -155,8 +163,11 @@ class Pool:
                 )
             elif isinstance(message, messages.WorkerFailed):
                 crew.failed(message.reason, message.final)
+            elif isinstance(message, messages.LoaderHere):
+                crew.loader_here(message.loader)
             elif isinstance(message, messages.LoaderStuck):
-                for lost in crew.kill_loader(message.loader, "it worked on one image for too long (--hang-timeout)"):
+                why = "it worked on one image for too long (--hang-timeout)"
+                for lost in crew.kill_loader(message.loader, why, now):
                     self._listener.send(worker, messages.LoaderGone(lost.loader, lost.how))
 
     def _crew_of(self, worker: str) -> Optional[Crew]:
@@ -192,3 +203,12 @@ class Pool:
                 "The ledger cannot be written ({}). Everything recorded before is safe; make room and give the same "
                 "command again.".format(error)
             )
+
+
+def drain_seconds(grace: float) -> float:
+    """How long workers may go on after the operator's wish to stop.
+
+    Args:
+        grace: seconds until the process has to have ended.
+    """
+    return grace - min(_RESERVE_SECONDS, grace * _RESERVE_SHARE)

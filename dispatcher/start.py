@@ -100,12 +100,13 @@ class Start:
             crews = Staff(self._plan, folder, self._listing, address).crews(self._devices) if to_do else []
             listener = Listener(address)
             closing.callback(listener.close)
+            grace = self._plan.config.grace
             finished, error = False, ""
             try:
                 with Interrupts() as interrupts:
                     committer = Committer(folder.out, ledger, failure_log, keeper)
                     show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts))
-                    pool = Pool(listener, crews, self._scheduler(before, to_do), committer, interrupts, show)
+                    pool = Pool(listener, crews, self._scheduler(before, to_do), committer, interrupts, show, grace)
                     finished = pool.run()
             except (DivaInferError, OSError) as failed:
                 error = str(failed)

@@ -12,7 +12,7 @@ import os
 import signal
 import time
 
-from divainfer.errors import EngineError
+from divainfer.errors import EngineError, EngineOutOfMemory
 from divainfer.worker.engines.emulated import EmulatedEngine
 
 #: The first pixel's blue value says what happens; green and red must be 13.
@@ -27,13 +27,17 @@ DEEDS = {
 
 
 class Moody(EmulatedEngine):
-    """The emulated engine, but some images make it do something terrible."""
+    """The emulated engine, but some images make it do something terrible, and $MOODY_ROOM frames are all it has room for."""
 
     broken = False
 
     def infer(self, frames):
         if self.broken:
             raise EngineError("the device is gone")
+        if len(frames) > int(os.environ.get("MOODY_ROOM", 1000)):
+            with open(os.environ["MOODY_LOG"], "a") as file:
+                file.write("{}\\n".format(len(frames)))
+            raise EngineOutOfMemory("no memory for {} frames".format(len(frames)))
         for frame in frames:
             blue, green, red = (int(value) for value in frame[0, 0])
             if (green, red) == (13, 13) and blue in DEEDS:

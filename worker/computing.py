@@ -12,11 +12,12 @@ import numpy as np
 
 from ..computingfile import ComputingFile
 from ..detections import Detections
-from ..errors import DivaInferError, EngineBootError, EngineError
+from ..errors import DivaInferError, EngineBootError, EngineError, EngineOutOfMemory
 from ..loader.memory import FrameMemory
 from ..messages import Failure
 from .commands import Compute, Frame
 from .engines.base import Engine, EngineInfo
+from .room import Room
 from .timesplit import TimeSplit
 from .writer import Fatal, Outcome, Writer
 
@@ -84,6 +85,7 @@ class Computing:
         self._stopping = False
         self._since: List[Optional[float]] = [None] * streams
         self._first_done = False
+        self._room = Room()
         self._last_good: Optional[Tuple[int, ...]] = None
 
     def start(self) -> None:
@@ -166,17 +168,35 @@ class Computing:
         return list(zip(frames, self._infer(pixels, frames)))
 
     def _infer(self, pixels: np.ndarray, frames: Tuple[Frame, ...]) -> List[Outcome]:
-        """Computes a batch; when the engine fails on it, halves it until the frames at fault are alone."""
+        """Computes a batch; when the engine fails on it, halves it until the frames at fault are alone.
+
+        A batch of more frames than fit into the device's memory is cut before it is tried.
+        """
+        shape = (frames[0].height, frames[0].width)
+        limit = self._room.limit(shape, len(frames))
+        if limit < len(frames):
+            outcomes: List[Outcome] = []
+            for start in range(0, len(frames), limit):
+                outcomes += self._infer(pixels[start : start + limit], frames[start : start + limit])
+            return outcomes
         try:
             found = self._engine.infer(pixels)
             check_detections(found, len(frames))
             self._last_good = pixels.shape
+            if self._room.worked(shape, len(frames)):
+                log.warning(
+                    "batches of %d x %d frames are cut to %d: the device has not enough memory for more",
+                    *(shape[1], shape[0], len(frames)),
+                )
             return list(found)
         except _Broken:
             raise
         except Exception as error:  # A plug-in may raise anything; the run goes on without this image.
             if len(frames) > 1:
-                half = len(frames) // 2
+                # A graph built for a fixed batch needs the memory of a full one for each piece.
+                if isinstance(error, EngineOutOfMemory) and self._info.batch_size is None:
+                    self._room.out_of_memory(shape, len(frames))
+                half = (len(frames) + 1) // 2
                 return self._infer(pixels[:half], frames[:half]) + self._infer(pixels[half:], frames[half:])
             if not isinstance(error, EngineError):
                 log.exception("the engine failed on image %d", frames[0].index)

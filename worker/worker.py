@@ -163,6 +163,7 @@ class Worker:
             elif isinstance(message, messages.LoaderUp):
                 memory = self._memory
                 self._loaders.send(loader, messages.Memory(memory.path, memory.slots, memory.slot_bytes))
+                self._dispatcher.send(messages.LoaderHere(loader))
                 self._do(self._queue.loader_up(loader, now))
             else:
                 log.warning("a loader sent %r, which is not for a worker", message)

@@ -22,9 +22,9 @@ def draw(folder, count, deeds):
         cv2.imwrite(os.path.join(folder, "{:04d}.png".format(index)), image)
 
 
-def run(tmp_path, *more, gpus="cpu:2"):
-    arguments = ["run", "--engine", "moody:busy_ms=2", "--images", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
-    return divainfer(*arguments, "--gpus", gpus, *SIZES, *more, env=install(tmp_path))
+def run(tmp_path, *more, gpus="cpu:2", out="out", env=None):
+    arguments = ["run", "--engine", "moody:busy_ms=2", "--images", str(tmp_path / "in"), "--out", str(tmp_path / out)]
+    return divainfer(*arguments, "--gpus", gpus, *SIZES, *more, env=dict(env or install(tmp_path)))
 
 
 def failed(tmp_path):
@@ -63,3 +63,17 @@ def test_a_device_that_fails_on_everything_does_not_turn_the_list_into_failures(
     # The worker is replaced; only the image that breaks the device each time is given up.
     assert set(failed(tmp_path)) == {20}
     assert len(result_files(str(tmp_path / "out"))) == 59
+
+
+def test_batches_that_do_not_fit_into_memory_are_cut_and_that_is_remembered(tmp_path):
+    draw(str(tmp_path / "in"), 100, {})
+    plugins = install(tmp_path)
+    assert run(tmp_path, out="unlimited", env=plugins).code == 0
+    log = tmp_path / "out of memory"
+    cramped = dict(plugins, MOODY_ROOM="3", MOODY_LOG=str(log))
+    outcome = run(tmp_path, "--batch-size", "8", env=cramped, gpus="cpu")
+    assert outcome.code == 0, outcome.err
+    assert result_files(str(tmp_path / "out")) == result_files(str(tmp_path / "unlimited"))
+    assert len(log.read_text().split()) <= 3, "once it is known that two fit, no larger batch is tried"
+    worker_log = (tmp_path / "out" / ".divainfer" / "logs" / "worker-0.log").read_text()
+    assert worker_log.count("batches of 64 x 64 frames are cut to") == 1

@@ -16,7 +16,8 @@ from serial_2019 import serial_result
 from divainfer.worker.engines.emulated import emulated_detections
 
 COUNT = 60
-OPTIONS = ["--short-edge-size", "64", "--max-size", "96", "--gpus", "cpu:2", "--loaders", "2", "--hang-timeout", "2"]
+SIZES = ["--short-edge-size", "64", "--max-size", "96"]
+OPTIONS = SIZES + ["--gpus", "cpu:2", "--loaders", "2", "--hang-timeout", "2"]
 
 
 def infer(image):
@@ -151,3 +152,20 @@ def test_two_interrupts_stop_at_once(tmp_path, undisturbed):
     process.communicate(timeout=60)
     assert process.returncode == 130
     assert time.monotonic() - started < 15, "a batch takes 20 s"
+
+
+def test_a_loader_that_never_comes_up_is_replaced(tmp_path, undisturbed):
+    folder, expected = undisturbed
+    out = str(tmp_path / "out")
+    command = ["run", "--engine", "emulated:busy_ms=5", "--images", folder, "--out", out, "--boot-timeout", "3"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "divainfer.cli", *command, *SIZES, "--gpus", "cpu", "--loaders", "1"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    wait_for(lambda: processes(process, "loader"))
+    processes(process, "loader")[0].suspend()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors.decode()
+    assert "it did not come up within 3 s (--boot-timeout)" in errors.decode()
+    assert result_files(out) == expected

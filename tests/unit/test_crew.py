@@ -126,34 +126,132 @@ def test_a_lost_loader_is_replaced():
     crew.up("engine")
     born[1].status = -11
     assert crew.look(1.0) == [LoaderLost("worker-0", born[1].name, "ended with status -11")]
+    crew.look(1.05)
+    assert len(born) == 3, "after a pause"
+    crew.look(1.11)
     assert len(born) == 4
 
 
 def test_a_stuck_loader_is_killed_and_an_unknown_one_is_certainly_gone():
     crew, born = make()
     crew.up("engine")
-    (lost,) = crew.kill_loader(born[1].name, "stuck")
-    assert lost.loader == born[1].name and len(born) == 4
-    assert [lost.how for lost in crew.kill_loader(born[1].name, "stuck")] == ["it is not running"]
+    (lost,) = crew.kill_loader(born[1].name, "stuck", 1.0)
+    assert lost.loader == born[1].name and born[1].status == -9
+    assert [lost.how for lost in crew.kill_loader(born[1].name, "stuck", 1.0)] == ["it is not running"]
+    assert crew.look(1.2) == [] and len(born) == 4
+
+
+def test_a_loader_that_does_not_come_up_is_replaced():
+    crew, born = make()
+    crew.heard(2.0)
+    crew.up("engine")
+    crew.loader_here(born[2].name)
+    crew.heard(11.9)
+    assert crew.look(11.9) == [], "its worker listens since 2.0"
+    crew.heard(12.1)
+    (lost,) = crew.look(12.1)
+    assert lost.loader == born[1].name and "--boot-timeout" in lost.how
+    assert born[1].status == -9 and born[2].status is None
+
+
+def test_a_replacement_has_its_own_time_to_come_up():
+    crew, born = make(loaders=1)
+    crew.up("engine")
+    crew.heard(8.0)
+    born[1].status = 1
+    crew.look(7.8)
+    crew.look(8.0)
+    crew.heard(17.9)
+    assert crew.look(17.9) == []
+    crew.heard(18.1)
+    assert [lost.loader for lost in crew.look(18.1)] == [born[2].name]
+
+
+def test_no_loader_is_blamed_for_a_worker_that_does_not_listen():
+    crew, born = make(loaders=1)
+    assert crew.look(9.9) == [], "nothing was heard of the worker yet"
+    crew.up("engine")
+    crew.heard(9.9)
+    crew.heard(19.0)
+    assert crew.look(23.0) == [], "it may have come up since the worker's last word"
+    crew.ending()
+    crew.heard(30.0)
+    assert crew.look(30.0) == []
+    assert len(born) == 2
 
 
 def test_a_crew_whose_loaders_all_end_is_lost_however_they_end():
     crew, born = make(loaders=1)
     crew.up("engine")
-    for now in range(100):
+    for now in range(200):
         crew.heard(float(now))
-        crew.kill_loader(born[-1].name, "stuck")
+        crew.kill_loader(born[-1].name, "stuck", float(now))
         if any(isinstance(event, Lost) for event in crew.look(float(now))):
             return
     raise AssertionError("it goes on without a loader for ever")
+
+
+def test_loaders_end_ever_more_slowly_and_twenty_in_a_row_are_too_many():
+    crew, born = make(loaders=1)
+    crew.up("engine")
+    starts, now = [], 0.0
+    while crew.state == UP:
+        crew.heard(now)
+        crew.loader_here(born[-1].name)
+        if born[-1].status is None:
+            starts.append(now)
+            born[-1].status = 1
+        lost = [event for event in crew.look(now) if isinstance(event, Lost)]
+        now += 0.05
+    # Ten images that each take two loaders down leave one loader to go on with; one death more is too many.
+    assert len(starts) == 21 and "one after the other" in lost[0].how
+    pauses = [later - earlier for earlier, later in zip(starts, starts[1:])]
+    assert pauses[0] < 0.2 < pauses[3] and all(pause <= 5.11 for pause in pauses) and pauses[-1] > 4.9
+
+
+def test_progress_shortens_the_pause_again():
+    crew, born = make(loaders=1)
+    crew.up("engine")
+    now = 0.0
+    for death in range(100):
+        crew.heard(now, list(WorkerStats(images=death)))
+        crew.loader_here(born[-1].name)
+        born[-1].status = 1
+        assert all(isinstance(event, LoaderLost) for event in crew.look(now))
+        now += 0.11
+        crew.look(now)
+        assert len(born) == death + 3
+
+
+def test_a_new_worker_s_loaders_do_not_wait():
+    crew, born = make(loaders=2)
+    crew.up("engine")
+    born[1].status = 1
+    crew.look(0.5)
+    born[0].status = 1
+    look(crew, 0.55)
+    crew.look(1.6)
+    assert [process.name.split(".")[0] for process in born[3:]] == ["worker-0", "loader-0", "loader-0"]
+    crew.look(2.0)
+    assert len(born) == 6, "what was due for the old worker is forgotten"
 
 
 def test_a_loader_that_cannot_be_killed_costs_its_worker():
     crew, born = make(loaders=1)
     crew.up("engine")
     born[1].killable = False
-    assert crew.kill_loader(born[1].name, "stuck") == []
+    assert crew.kill_loader(born[1].name, "stuck", 1.0) == []
     (lost,) = crew.look(1.0)
+    assert isinstance(lost, Lost) and "cannot be killed" in lost.how
+
+
+def test_late_loaders_of_which_one_cannot_be_killed():
+    crew, born = make(loaders=2)
+    crew.up("engine")
+    crew.heard(0.0)
+    crew.heard(10.5)
+    born[1].killable = False
+    (lost,) = crew.look(10.5)
     assert isinstance(lost, Lost) and "cannot be killed" in lost.how
 
 

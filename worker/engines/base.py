@@ -90,6 +90,7 @@ class Engine(abc.ABC):
 
         Raises:
             EngineError: when the engine failed on this batch but may be asked again.
+            EngineOutOfMemory: when the batch did not fit into memory; from then on smaller ones are handed over.
         """
 
     def close(self) -> None:
