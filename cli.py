@@ -17,6 +17,7 @@ from .config import FIELDS, option_name, resolve, to_toml
 from .dispatcher.run import dry_run, resume, run
 from .dispatcher.summary import Summary
 from .errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNSOUND, DivaInferError
+from .monitor.status import status
 from .output.failures import failures
 from .output.merge import merge
 from .output.verify import Problem, verify
@@ -53,8 +54,10 @@ def _options(command: Any, left_out: Container[str] = ()) -> Any:
         shown = field.default
         if field.metadata["auto"]:
             shown = "auto"
+        if left_out:
+            shown = ""  # The default is what the run had.
         help_text = field.metadata["help"]
-        if isinstance(shown, bool):
+        if isinstance(field.default, bool):
             command = click.option(
                 "{0}/--no-{1}".format(option_name(name), option_name(name)[2:]), name, default=None, help=help_text
             )(command)
@@ -109,6 +112,20 @@ def resume_command(folder: str, debug: bool, **options: Any) -> None:
     with _reporting(debug):
         summary = resume(folder, say=_say, **{name: value for name, value in options.items() if value is not None})
     _end(summary)
+
+
+@main.command("status")
+@click.argument("folder", metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of sentences.")
+def status_command(folder: str, as_json: bool) -> None:
+    """Show how the run in DIR stands, while it goes on or after."""
+    with _reporting():
+        found = status(folder)
+    if as_json:
+        click.echo(json.dumps(found._asdict(), indent=2))
+    else:
+        for line in found.lines():
+            click.echo(line)
 
 
 @main.command("failures")

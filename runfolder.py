@@ -3,12 +3,12 @@
 run.json          what runs: fingerprint, configuration, devices, versions
 images.lst        the image list, absolute paths, each ended by a NUL byte
 images.idx        where each path starts in it, uint64 little-endian, one more than there are images
-ledger            what is done (see `dispatcher/ledger.py`)
+ledger            what is done (see `ledger.py`)
 failures.jsonl    one JSON object a failure; written anew from the ledger at each start
 progress.json     how far it is, renewed every second while a dispatcher works here
 summary.json      figures of the last start, once it ended
 lock              held while a dispatcher works here; says who held it last
-lock.owner        who works here, on file systems without locks (see `dispatcher/ownerfile.py`)
+lock.owner        who works here, on file systems without locks (see `ownerfile.py`)
 logs/             one file a worker, and one for its loaders
 parts/            results being written, one file a worker; renamed to their place when whole
 """

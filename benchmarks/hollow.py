@@ -11,7 +11,7 @@ import time
 
 from divainfer import messages
 from divainfer.boot import LoaderOrders, WorkerOrders, read_orders
-from divainfer.sockets import Caller
+from divainfer.sockets import Caller, Listener
 
 
 def worker() -> None:
@@ -20,9 +20,13 @@ def worker() -> None:
     dispatcher = Caller(orders.dispatcher, orders.name)
     dispatcher.send(messages.WorkerUp(os.getpid(), "hollow", 1, 0.0))
     dispatcher.send(messages.WantBlock(orders.block_images))
+    loaders = Listener(orders.address)
     images, beat = 0, 0.0
     while True:
         message = dispatcher.receive(0.2)
+        heard = loaders.receive()
+        if heard is not None:
+            dispatcher.send(messages.LoaderHere(heard[0]))
         if isinstance(message, messages.Lease):
             if not images:
                 _mark()
@@ -34,12 +38,20 @@ def worker() -> None:
         stats = list(messages.WorkerStats(images=images))
         if isinstance(message, messages.Stop):
             dispatcher.send(messages.WorkerDone(stats))
+            loaders.close()
             dispatcher.close()
             time.sleep(0.2)
             return
         if time.monotonic() > beat:
             beat = time.monotonic() + 1.0
             dispatcher.send(messages.Heartbeat(stats))
+
+
+def loader() -> None:
+    """Says that it is there, and waits for its end."""
+    orders = read_orders(LoaderOrders)
+    Caller(orders.worker, orders.name).send(messages.LoaderUp(os.getpid()))
+    time.sleep(1e6)
 
 
 def _mark() -> None:
@@ -54,6 +66,5 @@ if __name__ == "__main__":
     if os.environ["HOLLOW_ROLE"] == "worker":
         worker()
     else:
-        read_orders(LoaderOrders)
-        time.sleep(1e6)
+        loader()
     sys.exit(0)

@@ -58,7 +58,6 @@ class Started:
             [sys.executable, "-c", PROGRAM.format(here=str(HERE))] + arguments,
             env=environment,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
         )
         self.memory: List[float] = []
         self.first_lease: Optional[float] = None

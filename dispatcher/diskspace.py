@@ -6,8 +6,6 @@ import itertools
 import os
 from typing import Iterable, Optional
 
-#: Bytes of a result when none is there to look at: about 25 detections, one object of 160 bytes each.
-GUESS_BYTES = 4096
 _SAMPLE = 200
 
 
@@ -68,11 +66,12 @@ def shortage(
     )
 
 
-def result_bytes(paths: Iterable[bytes]) -> int:
-    """Bytes of a result, on average: of the first 200 that are there, or `GUESS_BYTES` when none is.
+def result_bytes(paths: Iterable[bytes], guess: int) -> int:
+    """Bytes of a result, on average: of the first 200 that are there, or `guess` when none is.
 
     Args:
         paths: where results may be.
+        guess: bytes.
     """
     sizes = []
     for path in itertools.islice(paths, _SAMPLE):
@@ -80,7 +79,7 @@ def result_bytes(paths: Iterable[bytes]) -> int:
             sizes.append(os.stat(path).st_size)
         except OSError:
             continue  # A failure has none.
-    return -(-sum(sizes) // len(sizes)) if sizes else GUESS_BYTES
+    return -(-sum(sizes) // len(sizes)) if sizes else guess
 
 
 def _size(count: float) -> str:

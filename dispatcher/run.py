@@ -12,12 +12,12 @@ from typing import Any, Dict, Iterator, List, Optional
 from ..config import RunConfig, lasting, resolve
 from ..errors import ConfigError, DivaInferError, OutputError, RunFailed
 from ..imagelist import ImageList, ImageListWriter, Listing
+from ..lock import RunLock
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord, now, read_run_record
 from .fingerprint import check_same_run
 from .interrupts import sigterm_as_ctrl_c
 from .listing import source_digest, write_listing
-from .lock import RunLock
 from .plan import Plan, make_plan
 from .progress import NONE
 from .start import Say, Start

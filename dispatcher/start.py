@@ -14,12 +14,13 @@ from ..errors import DivaInferError
 from ..imagelist import ImageList, Listing
 from ..ledger import FAILED, OPEN, RESULT, Ledger, Progress, replay, standing_failures
 from ..naming import JSON
-from ..output.formats import BLOCK_IMAGES, make_keeper
+from ..output.formats import BLOCK_IMAGES, USUAL_BYTES, make_keeper
 from ..runfolder import RunFolder, write_json
 from ..sockets import Listener, new_address
 from .committer import Committer
 from .compaction import compact, worth_it
 from .crew import UP, Crew
+from .diskspace import result_bytes, space_note
 from .failurelog import FailureLog
 from .interrupts import Interrupts
 from .livefile import LiveFile
@@ -90,6 +91,7 @@ class Start:
             if to_do < self._listing.count:
                 done = self._listing.count - to_do
                 self._say("Resuming: {:,} of {:,} images are done.".format(done, self._listing.count))
+            self._note_space(before, images)
             folder.sweep()
             keeper = make_keeper(self._plan.config.format, folder, images, self._listing.naming)
             keeper.sweep(before)
@@ -102,12 +104,13 @@ class Start:
             closing.callback(listener.close)
             grace = self._plan.config.grace
             finished, error = False, ""
+            # Until the summary is written: a signal in between must not cost it.
+            interrupts = closing.enter_context(Interrupts())
+            show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts))
             try:
-                with Interrupts() as interrupts:
-                    committer = Committer(folder.out, ledger, failure_log, keeper)
-                    show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts))
-                    pool = Pool(listener, crews, self._scheduler(before, to_do), committer, interrupts, show, grace)
-                    finished = pool.run()
+                committer = Committer(folder.out, ledger, failure_log, keeper)
+                pool = Pool(listener, crews, self._scheduler(before, to_do), committer, interrupts, show, grace)
+                finished = pool.run()
             except (DivaInferError, OSError) as failed:
                 error = str(failed)
                 raise
@@ -148,6 +151,21 @@ class Start:
         before.opened = True
         before.states[before.states == FAILED] = OPEN
         self._say("{:,} failed images are tried again.".format(failures))
+
+    def _note_space(self, before: Progress, images: ImageList) -> None:
+        """Says so when the results will not fit on the disk."""
+        name, naming = self._plan.config.format, self._listing.naming
+        to_do = before.count(OPEN)
+        bytes_each = USUAL_BYTES[name]
+        if name == JSON:
+            done = (index for start, stop in before.ranges(RESULT) for index in range(start, stop))
+            out = os.fsencode(self._folder.out)
+            paths = (os.path.join(out, naming.result_name(images[index])) for index in done)
+            bytes_each = result_bytes(paths, bytes_each)
+        files = to_do if name == JSON else -(-to_do // BLOCK_IMAGES[name])
+        note = space_note(self._folder.out, to_do, bytes_each, files)
+        if note is not None:
+            self._say(note)
 
     def _summary(self, crews: List[Crew], results_before: int, finished: bool, error: str, seconds: float) -> Summary:
         after = replay(self._folder.ledger, self._listing.count)

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from divainfer.dispatcher import lock, ownerfile
-from divainfer.dispatcher.lock import RunLock, holder
-from divainfer.dispatcher.ownerfile import UNKNOWN, OwnerFile, own_record, read_record
 from divainfer.errors import OutputError
+from divainfer.lock import RunLock, holder
+from divainfer.ownerfile import UNKNOWN, OwnerFile, own_record, read_record
 from divainfer.runfolder import RunFolder
 
 

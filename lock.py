@@ -9,9 +9,9 @@ import os
 import time
 from typing import Any, Callable, Optional
 
-from ..errors import OutputError
-from ..runfolder import RunFolder
+from .errors import OutputError
 from .ownerfile import Owner, OwnerFile, live_owner, own_record, owner_of, read_record
+from .runfolder import RunFolder
 
 #: Whoever asks for the holder takes the lock for an instant, so one refusal is not the last word.
 _TRIES, _PAUSE_SECONDS = 5, 0.1
