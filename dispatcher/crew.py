@@ -15,6 +15,8 @@ log = logging.getLogger("dispatcher")
 
 BOOTING, UP, ENDING, PAUSED, CLOSED = "booting", "up", "ending", "paused", "closed"
 _WORKER_RESTARTS, _WORKER_PAUSE = 5, 1.0
+#: On a seat where no engine ever came up the next one most likely fails the same way.
+_BOOT_RESTARTS = 2
 #: Two for each of ten images in a row that take loaders down; more in a row is the loader's fault, not the images'.
 _LOADER_RESTARTS, _LOADER_PAUSE, _LONGEST_LOADER_PAUSE = 20, 0.1, 5.0
 _CONVICTIONS_IN_A_ROW = 10
@@ -75,6 +77,8 @@ class Crew:
         self.description = ""
         self.reason = ""
         self.ever_up = False
+        #: Why the first of its workers did not come up; "" when it did.
+        self.boot_failure = ""
         self.final = False
         self.reported = False
         self._count = loaders
@@ -90,6 +94,7 @@ class Crew:
         self._awaited: Dict[str, float] = {}
         self._loaders_due: List[float] = []
         self._budget = RestartBudget(_WORKER_RESTARTS, _WORKER_PAUSE)
+        self._boot_budget = RestartBudget(_BOOT_RESTARTS, _WORKER_PAUSE)
         self._loader_budget = RestartBudget(_LOADER_RESTARTS, _LOADER_PAUSE, _LONGEST_LOADER_PAUSE)
         self._exit_seen = False
         self._first_heard: Optional[float] = None
@@ -231,14 +236,13 @@ class Crew:
         self._earlier, self._current = self.stats._replace(queued=0, slots=0, loaders=0), WorkerStats()
         why = self.reason = self.reason or how
         if not ending:
-            # On a seat where no engine ever came up, the next one would fail the same way.
-            pause = self._budget.spend() if self.ever_up else None
-            if self.final:
-                pause = None
+            budget = self._budget if self.ever_up else self._boot_budget
+            pause = None if self.final else budget.spend()
             if self.ever_up:
                 again = "" if pause is None else "; it starts again in {:.0f} s".format(pause)
                 log.warning("%s (%s) is lost: %s%s", name, self.device.label, why, again)
             else:
+                self.boot_failure = self.boot_failure or why
                 log.info("%s (%s) did not come up: %s", name, self.device.label, why)
             if pause is not None:
                 self.state, self._again_at, self.reason = PAUSED, now + pause, ""

@@ -106,6 +106,9 @@ class Pool:
         self._send(leases)
 
     def _check_alive(self) -> None:
+        # With something wrong for all of them (the model, the driver), trying again would only take time.
+        if self.crews and all(crew.boot_failure and not crew.ever_up for crew in self.crews):
+            raise EngineBootError("No worker came up: {}.".format(self.crews[0].boot_failure.rstrip(".")))
         if any(crew.alive for crew in self.crews):
             for crew in self.crews:
                 if not crew.alive and not crew.reported:
@@ -113,8 +116,6 @@ class Pool:
                     log.warning("%s is given up, the others go on: %s", crew.device.label, crew.reason)
             return
         reason = next((crew.reason for crew in self.crews if crew.reason), "no worker is left")
-        if not any(crew.ever_up for crew in self.crews):
-            raise EngineBootError("No worker came up: {}.".format(reason.rstrip(".")))
         raise RunFailed("No worker is left: {}. The same command resumes the run.".format(reason.rstrip(".")))
 
     def _drain(self) -> None:

@@ -65,10 +65,17 @@ def test_a_dead_worker_is_reported_with_what_it_computed_and_starts_again_after_
     assert crew.worker == "worker-0.1"
 
 
-def test_a_worker_that_never_came_up_is_not_tried_again():
+def test_a_worker_that_never_came_up_is_tried_twice_more():
     crew, born = make()
-    born[0].status = 1
-    assert look(crew, 1.0) and crew.state == CLOSED and not crew.alive
+    now, boots = 0.0, 0
+    while crew.alive:
+        boots += 1
+        next(process for process in reversed(born) if process.name.startswith("worker")).status = 1
+        now += 2.1
+        assert look(crew, now) and "status 1" in crew.boot_failure
+        now += 2.1
+        crew.look(now)
+    assert boots == 3 and crew.state == CLOSED and not crew.ever_up
 
 
 def test_one_that_was_up_before_may_fail_to_boot_once():

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from divainfer.dispatcher import lock, ownerfile
+from divainfer import lock, ownerfile
 from divainfer.errors import OutputError
 from divainfer.lock import RunLock, holder
 from divainfer.ownerfile import UNKNOWN, OwnerFile, own_record, read_record
