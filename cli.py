@@ -13,6 +13,7 @@ from typing import Any, Container, Iterator, List, Optional
 import click
 
 from . import __version__
+from .commandline import quoted
 from .config import FIELDS, option_name, resolve, to_toml
 from .dispatcher.run import dry_run, resume, run
 from .dispatcher.summary import Summary
@@ -20,6 +21,7 @@ from .errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNSOUND, DivaInferError
 from .monitor.status import status
 from .output.failures import failures
 from .output.merge import merge
+from .output.repair import repair
 from .output.verify import Problem, verify
 
 _EPILOG = """\b
@@ -36,8 +38,6 @@ Exit codes:
   2 something given is unusable  5 the folder holds a different run
   130 stopped by Ctrl-C or SIGTERM; after 1 and 130 the same command resumes
 """
-#: Problems that `verify --json` lists; more are counted as one.
-_MOST_PROBLEMS = 10000
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -156,7 +156,8 @@ def failures_command(folder: str, kind: str, as_json: bool, paths: bool, null: b
 @main.command("verify")
 @click.argument("folder", metavar="DIR")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object at the end instead of sentences.")
-def verify_command(folder: str, as_json: bool) -> None:
+@click.option("--repair", "mend", is_flag=True, help="Have lost and changed results made again by the next start.")
+def verify_command(folder: str, as_json: bool, mend: bool) -> None:
     """Check the run in DIR: each listed image exactly once, each result whole and as it was written.
 
     Exit code 0 when it is complete and sound (an image with a failure record counts as done), else 6.
@@ -166,12 +167,13 @@ def verify_command(folder: str, as_json: bool) -> None:
     def found(problem: Problem) -> None:
         if not as_json:
             click.echo("{}: {}".format(_one_line(problem.path), problem.what))
-        # What is said is enough; a folder of which all is gone would fill the memory.
-        if len(problems) < _MOST_PROBLEMS or not as_json:
-            problems.append(problem)
+        problems.append(problem)
 
     with _reporting():
         state = verify(folder, found)
+        if mend and problems:
+            opened = repair(folder, problems, _say)
+            _say("{:,} images are to be done again: divainfer resume {}".format(opened, quoted(folder)))
     sound = not problems and not state.open
     if as_json:
         plain = dict(state._asdict(), sound=sound, problems=[problem._asdict() for problem in problems])

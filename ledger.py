@@ -4,12 +4,13 @@ r"""The ledger: which images are done, and which of those failed. Append-only; t
     magic   = b"divainfer ledger 2\n"
     record  = length uint32, crc32 uint32 (both little-endian), payload
     payload = msgpack [start, count, [[index, kind, reason], ...], checksums]     done
-            | msgpack [start, count]                                              opened again
+            | msgpack [start, count, state]                                       opened again
 
 "Done": of the images `start` to `start + count - 1` the listed ones failed, each other one has its result in place; such a
 record is written only after those results. `checksums` are CRC-32s, uint32 little-endian: one an image where each has a
-file of its own (0 for a failed one), one for all where they share a shard. "Opened again": those of the images that failed
-are to be done again (`--retry failed`). The later of two records about an image is the one that counts.
+file of its own (0 for a failed one), one for all where they share a shard. "Opened again": those of the images that are in
+that state, FAILED (`--retry failed`) or RESULT (results that were lost, `verify --repair`), are to be done again. The later of
+two records about an image is the one that counts.
 
 Replay stops at the first record that is torn or does not match its checksum, and the file is cut there, so a crash costs at
 most the records that were being written.
@@ -53,10 +54,11 @@ class DoneRecord(NamedTuple):
 
 
 class OpenedRecord(NamedTuple):
-    """Those of the images `start` to `start + count - 1` that failed are to be done again."""
+    """Those of the images `start` to `start + count - 1` that are in `state`, FAILED or RESULT, are to be done again."""
 
     start: int
     count: int  # type: ignore[assignment]
+    state: int
 
 
 Record = Union[DoneRecord, OpenedRecord]
@@ -86,7 +88,7 @@ class Progress:
         states = self.states[record.start : record.start + record.count]
         if isinstance(record, OpenedRecord):
             self.opened = True
-            states[states == FAILED] = OPEN
+            states[states == record.state] = OPEN
             return
         states[:] = RESULT
         for failure in record.failures:
@@ -185,7 +187,7 @@ def _records(path: str, total: int) -> Iterator[Tuple[Optional[Record], int]]:
 
 
 def _record(values: List[object]) -> Record:
-    if len(values) == 2:
+    if len(values) == 3:
         return OpenedRecord(*values)  # type: ignore[arg-type]
     start, count, failures, checksums = values
     return DoneRecord(start, count, [Failure(*failure) for failure in failures], checksums)  # type: ignore
@@ -229,9 +231,9 @@ class Ledger:
         """Notes images as done; `commit` makes it last."""
         self._append([start, count, [list(failure) for failure in failures], checksums])
 
-    def open_again(self, start: int, count: int) -> None:
-        """Notes that those of these images that failed are to be done again; `commit` makes it last."""
-        self._append([start, count])
+    def open_again(self, start: int, count: int, state: int) -> None:
+        """Notes that those of these images that are in a state are to be done again; `commit` makes it last."""
+        self._append([start, count, state])
 
     def _append(self, values: List[object]) -> None:
         payload = msgpack.packb(values, use_bin_type=True, unicode_errors="surrogateescape")

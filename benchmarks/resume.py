@@ -130,7 +130,7 @@ def one_round(images: int, workers: int, scratch: Path) -> Dict[str, float]:
 
 
 def ledger_alone(images: int, scratch: Path) -> Dict[str, float]:
-    """A ledger of that many images as a run leaves it, a record a block of 64: its replay, before and after it is made short."""
+    """A ledger as a run over that many images leaves it, a record a block of 64: its replay, before and after it is short."""
     path = str(scratch / "ledger")
     ledger = Ledger(path, 0)
     for start in range(0, images, 64):

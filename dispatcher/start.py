@@ -146,7 +146,7 @@ class Start:
         """Opens failed images again: `--retry failed`."""
         failures = before.count(FAILED)
         for start, stop in before.ranges(FAILED):
-            ledger.open_again(start, stop - start)
+            ledger.open_again(start, stop - start, FAILED)
         ledger.commit()
         before.opened = True
         before.states[before.states == FAILED] = OPEN

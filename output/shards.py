@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
 
-from ..ledger import DoneRecord, Progress, read_records
+from ..ledger import RESULT, DoneRecord, OpenedRecord, Progress, read_records
 from ..runfolder import RunFolder
 from .format import Finished, Keeper, Row, Store
 
@@ -95,12 +95,24 @@ class ShardsKeeper(Keeper):
 
     def sweep(self, progress: Progress) -> None:
         """Removes shards without a record, whose images would otherwise have two results."""
-        records = read_records(self._folder.ledger, len(progress.states))
-        known = {
-            (record.start, record.start + record.count)
-            for record in records
-            if isinstance(record, DoneRecord) and record.has_result
-        }
+        known = known_shards(self._folder.ledger, progress)
         for shard in shards_in(self._folder.out, self._suffix):
             if (shard.start, shard.stop) not in known:
                 os.unlink(shard.path)
+
+
+def known_shards(ledger: str, progress: Progress) -> Dict[Tuple[int, int], DoneRecord]:
+    """The shards there should be, by first image and one more than the last, with their records.
+
+    Args:
+        ledger: the ledger's path.
+        progress: its replay.
+    """
+    known: Dict[Tuple[int, int], DoneRecord] = {}
+    for record in read_records(ledger, len(progress.states)):
+        if isinstance(record, OpenedRecord):
+            if record.state == RESULT:
+                known.pop((record.start, record.start + record.count), None)
+        elif record.has_result:
+            known[record.start, record.start + record.count] = record
+    return known

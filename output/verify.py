@@ -18,7 +18,7 @@ from ..runfolder import RunFolder
 from ..runrecord import RunRecord, read_run_record
 from .formats import CODECS
 from .schema import fault
-from .shards import Shard, shard_name, shards_in
+from .shards import Shard, known_shards, shard_name, shards_in
 
 _CHUNK = 1 << 20
 _TELL_EVERY = 1000
@@ -30,10 +30,14 @@ class Problem(NamedTuple):
     Attributes:
         path: the file or the image it is about.
         what: what is wrong with it, one sentence's end.
+        start: first of the images whose result it costs.
+        stop: one more than the last; as `start` when it costs none.
     """
 
     path: str
     what: str
+    start: int = 0
+    stop: int = 0
 
 
 class Verification(NamedTuple):
@@ -122,10 +126,12 @@ def _json_files(
             with open(path, "rb") as file:
                 content = file.read()
         except OSError as error:
-            yield Problem(os.fsdecode(path), "the ledger says that it is done, but: {}".format(error.strerror))
+            what = "the ledger says that it is done, but: {}".format(error.strerror)
+            yield Problem(os.fsdecode(path), what, index, index + 1)
             continue
         if zlib.crc32(content) != checksums[index]:
-            yield Problem(os.fsdecode(path), "its content is not what was written ({})".format(_json_fault(content)))
+            what = "its content is not what was written ({})".format(_json_fault(content))
+            yield Problem(os.fsdecode(path), what, index, index + 1)
 
 
 def _json_fault(content: bytes) -> str:
@@ -142,15 +148,14 @@ def _shards(
     there: Set[str] = {shard.path for shard in shards_in(folder.out, name)}
     seen = np.zeros(len(progress.states), np.uint8)
     looked = 0
-    for record in read_records(folder.ledger, len(progress.states)):
-        if not isinstance(record, DoneRecord) or not record.has_result:
-            continue
-        shard = Shard(record.start, record.start + record.count, "")
-        shard = shard._replace(path=os.path.join(folder.out, shard_name(shard.start, shard.stop, name)))
+    for (start, stop), record in known_shards(folder.ledger, progress).items():
+        shard = Shard(start, stop, os.path.join(folder.out, shard_name(start, stop, name)))
         there.discard(shard.path)
         failed = {failure.index for failure in record.failures}
-        yield from _shard(shard, name, record.checksums, [i for i in range(*shard[:2]) if i not in failed], images)
-        seen[[index for index in range(*shard[:2]) if index not in failed]] += 1
+        expected = [index for index in range(start, stop) if index not in failed]
+        for what in _shard_faults(shard, name, record.checksums, expected, images):
+            yield Problem(shard.path, what, start, stop)
+        seen[expected] += 1
         looked += record.count
         told(looked)
     for path in sorted(there):
@@ -159,20 +164,20 @@ def _shards(
         yield Problem(os.fsdecode(images[index]), "it has {} results".format(seen[index]))
 
 
-def _shard(shard: Shard, name: str, checksum: bytes, expected: List[int], images: ImageList) -> Iterator[Problem]:
+def _shard_faults(shard: Shard, name: str, checksum: bytes, expected: List[int], images: ImageList) -> Iterator[str]:
     try:
         with open(shard.path, "rb") as file:
             content = file.read()
     except OSError as error:
-        yield Problem(shard.path, "the ledger says that it is done, but: {}".format(error.strerror))
+        yield "the ledger says that it is done, but: {}".format(error.strerror)
         return
     if np.array([zlib.crc32(content)], "<u4").tobytes() != checksum:
-        yield Problem(shard.path, "its content is not what was written (the checksum differs)")
+        yield "its content is not what was written (the checksum differs)"
         return
     rows = {row.index: row.detections for row in CODECS[name].decode(content)}
     if sorted(rows) != expected:
-        yield Problem(shard.path, "it has not the rows that it should have")
+        yield "it has not the rows that it should have"
     for index, detections in rows.items():
         wrong = fault(detections)
         if wrong is not None:
-            yield Problem(shard.path, "{}: {}".format(os.fsdecode(images[index]), wrong))
+            yield "{}: {}".format(os.fsdecode(images[index]), wrong)

@@ -66,9 +66,9 @@ def test_status_of_a_finished_run(finished):
 
 def test_status_of_a_run_at_work_stopped_and_killed(tmp_path, images):
     out = str(tmp_path / "out")
-    command = arguments(images, out, engine="emulated:busy_ms=200")
+    command = arguments(images, out, engine="emulated:busy_ms=1500")
     process = start(*command)
-    wait_for_results(out, 6)
+    wait_for_results(out, 2)
     time.sleep(1.5)
     found = json.loads(program("status", out, "--json").out)
     assert found["state"] == "running" and found["pid"] == process.pid and found["silent_seconds"] < 30
@@ -124,8 +124,13 @@ def test_verify_finds_no_fault_in_a_sound_run(finished):
 
 
 @pytest.mark.parametrize("deed", ["removed", "changed", "emptied", "strange"])
-def test_verify_finds_what_was_done_to_a_result(copied, deed):
+def test_verify_finds_what_was_done_to_a_result_and_repair_has_it_made_again(finished, copied, deed):
     path = a_result(copied)
+    lost = [
+        result
+        for result in divainfer.results(copied)
+        if os.fsencode(result.path) == path and result.detections is not None
+    ]
     if deed == "removed":
         os.unlink(path)
     else:
@@ -139,6 +144,13 @@ def test_verify_finds_what_was_done_to_a_result(copied, deed):
     assert os.fsdecode(path) in outcome.out and outcome.out.endswith("; 1 problems\n") or deed == "removed"
     found = json.loads(program("verify", copied, "--json").out)
     assert found["sound"] is False and os.fsdecode(path) in [problem["path"] for problem in found["problems"]]
+    assert program("verify", copied, "--repair").code == 6
+    outcome = program("resume", copied)
+    assert outcome.code == 3 and summary(copied)["computed"] == len(lost), outcome
+    assert program("verify", copied).code == 0
+    assert [result.detections for result in divainfer.results(copied)] == [
+        result.detections for result in divainfer.results(finished)
+    ]
 
 
 def test_verify_finds_a_result_too_many_and_a_torn_ledger(copied):

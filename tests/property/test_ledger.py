@@ -33,13 +33,14 @@ def checksum(index, failed):
 
 @st.composite
 def histories(draw):
-    """Steps as a run takes them: blocks of images still to do with some failures, and failures opened again."""
+    """Steps as a run takes them: blocks of images still to do with some failures, and failures or lost results opened again."""
     plain = ["open"] * TOTAL
     steps = []
     for number in range(draw(st.integers(0, 12))):
         if draw(st.integers(0, 5)) == 5:
-            steps.append(("again", 0, TOTAL, []))
-            plain = ["open" if state == "failed" else state for state in plain]
+            which = draw(st.sampled_from(["failed", "result"]))
+            steps.append((which, 0, TOTAL, []))
+            plain = ["open" if state == which else state for state in plain]
             continue
         free = [index for index in range(TOTAL) if plain[index] == "open"]
         if not free:
@@ -57,8 +58,8 @@ def histories(draw):
 def write(path, size, steps):
     ledger = Ledger(path, size)
     for what, start, stop, failures in steps:
-        if what == "again":
-            ledger.open_again(start, stop - start)
+        if what != "done":
+            ledger.open_again(start, stop - start, FAILED if what == "failed" else RESULT)
         else:
             lost = {failure.index for failure in failures}
             sums = np.array([checksum(index, index in lost) for index in range(start, stop)], "<u4")

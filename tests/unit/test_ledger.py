@@ -104,7 +104,7 @@ def test_a_failure_that_is_opened_again_is_to_do_and_its_next_outcome_counts(pat
     first, second = Failure(3, "missing", "not there"), Failure(4, "missing", "not there")
     write(path, [(0, 10, [first, second])])
     ledger = Ledger(path, replay(path, 1000).size)
-    ledger.open_again(0, 10)
+    ledger.open_again(0, 10, FAILED)
     ledger.commit()
     ledger.close()
     assert list(replay(path, 1000).ranges(OPEN)) == [(3, 5), (10, 1000)]
@@ -113,6 +113,18 @@ def test_a_failure_that_is_opened_again_is_to_do_and_its_next_outcome_counts(pat
     progress = replay(path, 1000)
     assert list(progress.ranges(FAILED)) == [(4, 5)] and progress.count(RESULT) == 9
     assert list(standing_failures(path, progress)) == [again]
+
+
+def test_results_that_were_lost_are_to_do_and_failures_beside_them_stand(path):
+    failure = Failure(3, "missing", "not there")
+    write(path, [(0, 10, [failure])])
+    ledger = Ledger(path, replay(path, 1000).size)
+    ledger.open_again(0, 5, RESULT)
+    ledger.commit()
+    ledger.close()
+    progress = replay(path, 1000)
+    assert list(progress.ranges(OPEN)) == [(0, 3), (4, 5), (10, 1000)]
+    assert list(standing_failures(path, progress)) == [failure]
 
 
 def test_ranges_of_nothing_and_of_all():
@@ -147,7 +159,7 @@ def test_compaction_says_the_same_in_fewer_words(path):
 def test_compaction_of_holes_and_opened_failures(path):
     write(path, [(0, 10, [Failure(5, "missing", "x")]), (20, 10, [])])
     ledger = Ledger(path, replay(path, 1000).size)
-    ledger.open_again(0, 1000)
+    ledger.open_again(0, 1000, FAILED)
     ledger.commit()
     ledger.close()
     before = replay(path, 1000)
