@@ -14,8 +14,6 @@ import cv2
 import numpy as np
 import psutil
 
-from divainfer.dispatcher.ledger import replay
-
 
 class Outcome(NamedTuple):
     code: int
@@ -135,11 +133,6 @@ def result_files(out: str) -> Dict[bytes, bytes]:
 def wait_for_results(out: str, count: int, seconds: float = 60) -> None:
     """Waits until a run that is at work has written that many results."""
     wait_for(lambda: len(result_files(out)) >= count, "{} results".format(count), seconds)
-
-
-def recorded(out: str) -> int:
-    """How many images a run's ledger says are done."""
-    return len(replay(os.path.join(out, ".divainfer", "ledger"), 1 << 62).done)
 
 
 def failures(out: str) -> List[dict]:
