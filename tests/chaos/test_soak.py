@@ -1,7 +1,7 @@
 """Random histories: some disturbed starts of one run, then one that nothing disturbs; its output must be an undisturbed run's.
 
-    make soak SOAK_HISTORIES=200 SOAK_MINUTES=60
-    SOAK_SEED=123456 SOAK_HISTORIES=1 pytest -m soak tests/chaos/test_soak.py      one history again
+make soak SOAK_HISTORIES=200 SOAK_MINUTES=60
+SOAK_SEED=123456 SOAK_HISTORIES=1 pytest -m soak tests/chaos/test_soak.py      one history again
 """
 
 from __future__ import annotations
@@ -96,9 +96,7 @@ class History:
             return what, numbers.choice(list(DEEDS)), role, numbers.randrange(4), seconds
         if what == "strike":
             point = numbers.choice(list(POINTS))
-            return what, "dispatcher {} {} {}".format(
-                point, numbers.randint(1, POINTS[point]), numbers.choice(ACTIONS)
-            )
+            return what, "dispatcher {} {} {}".format(point, numbers.randint(1, POINTS[point]), numbers.choice(ACTIONS))
         if what == "interrupt":
             return what, numbers.choice(("SIGINT", "SIGTERM")), numbers.randint(1, 2), seconds
         return what, seconds
