@@ -19,7 +19,7 @@ from small_disk import fill, mounted, needs_root
 from divainfer.worker.engines.emulated import emulated_detections
 
 COUNT = 40
-ENGINE = "emulated:busy_ms=60"
+ENGINE = "emulated:busy_ms=100"
 OPTIONS = ["--short-edge-size", "64", "--max-size", "96", "--gpus", "cpu:2", "--loaders", "1", "--engine", ENGINE]
 
 

@@ -5,8 +5,10 @@ A cross-section of the 90 cells belongs to the normal tests, `make chaos` runs t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
 import time
 
 import psutil
@@ -35,7 +37,7 @@ HANGS = ("SIGSTOP", "hang in Python", "hang in C")
 ROLES = ("dispatcher", "worker", "loader")
 MOMENTS = ("boot", "first batch", "steady", "last block", "shutting down")
 
-QUICK, QUICK_ENGINE = 40, "emulated:boot_ms=300,busy_ms=60"
+QUICK, QUICK_ENGINE = 30, "emulated:boot_ms=300,busy_ms=100"
 #: Draining takes as long as a batch, which must be long enough to be hit.
 SLOW, SLOW_ENGINE = 6, "emulated:busy_ms=700"
 
@@ -92,7 +94,7 @@ def wait_for_moment(run, out, moment):
     if moment == "first batch":
         wait_for(lambda: engine_is_up(out), "the engine")
     elif moment == "steady":
-        wait_for_results(out, 12)
+        wait_for_results(out, 10)
     elif moment == "last block":
         wait_for_results(out, QUICK - 8)
     elif moment == "shutting down":
@@ -103,12 +105,12 @@ def wait_for_moment(run, out, moment):
 
 def strike_dispatcher(run, deed):
     """Returns the status with which it must end; None when it goes on and ends as if nothing had been."""
-    number = DEEDS[deed]
-    run.signal(number)
+    if run.ended:
+        return None  # This test was too slow to disturb it.
+    run.signal(DEEDS[deed])
     if deed in HANGS:
         time.sleep(OVERDUE)
-        if run.ended:
-            return None  # The signal came when it had nothing more to do.
+        assert not run.ended, "it was to stand still"
         # Nobody watches the dispatcher. A stopped one can be woken; one that hangs stands still until it is killed.
         run.signal(signal.SIGCONT if deed == "SIGSTOP" else signal.SIGKILL)
     return {"SIGSTOP": None, "exit(1)": 1, "SIGSEGV": -signal.SIGSEGV}.get(deed, -signal.SIGKILL)
@@ -117,8 +119,9 @@ def strike_dispatcher(run, deed):
 def strike_child(run, deed, role, moment):
     victims = run.processes(role)
     assert victims or moment in ("last block", "shutting down"), "it has ended before its time"
-    if victims:
-        victims[0].send_signal(DEEDS[deed])
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if victims:
+            victims[0].send_signal(DEEDS[deed])
     if (role, moment) == ("worker", "shutting down") and deed in HANGS:
         # A worker has a minute for its last batch, unless the operator is tired of waiting.
         time.sleep(OVERDUE)
@@ -167,6 +170,19 @@ def test_a_worker_that_hangs_over_its_last_batch_is_killed_after_a_minute(tmp_pa
     assert outcome.code == 130, outcome.err
     assert divainfer(*command).code == 0
     assert result_files(out) == expected
+
+
+@pytest.mark.chaos_full
+@pytest.mark.xfail(strict=True, reason="nobody waits for a loader to come up, so one that hangs before is never missed")
+def test_a_workers_only_loader_that_hangs_before_it_comes_up_is_replaced(tmp_path, many_images):
+    folder, _ = many_images
+    command = ["run", "--engine", QUICK_ENGINE, "--images", folder, "--out", str(tmp_path / "out")] + OPTIONS
+    with Started(*command, "--loaders", "1", "--boot-timeout", "5", env=injected()) as run:
+        wait_for(lambda: len(run.processes("loader")) == 2, "the loaders")
+        run.processes("loader")[0].send_signal(signal.SIGSTOP)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.wait(20)
+        assert run.ended
 
 
 def test_a_worker_that_does_not_come_up_in_time(tmp_path, many_images):
