@@ -10,7 +10,7 @@ LINT_STAMP = $(VENV)/.lint-installed
 LEG = py$(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])')
 CONSTRAINTS = $(addprefix -c ,$(wildcard constraints/$(LEG).txt))
 
-.PHONY: demo test test-fast lint types docs benchmarks clean
+.PHONY: demo test test-fast chaos soak lint types docs benchmarks clean
 
 demo: $(STAMP) ## the main job on drawn scenes, with the built-in detector, on two CPU workers
 	$(BIN)/python -m divainfer.model.demo.scenes --out $(DEMO)/frames --count 200 --seed 7
@@ -24,6 +24,12 @@ test: $(STAMP) ## all tests
 
 test-fast: $(STAMP) ## the tests that start no process
 	$(BIN)/python -m pytest tests/unit tests/property
+
+chaos: $(STAMP) ## every failure x process x moment, and more disks than the normal tests have; minutes
+	$(BIN)/python -m pytest tests/chaos -m 'not soak'
+
+soak: $(STAMP) ## random histories of a run: make soak SOAK_HISTORIES=200 SOAK_MINUTES=60; SOAK_SEED repeats them
+	$(BIN)/python -m pytest tests/chaos/test_soak.py -m soak
 
 docs: $(STAMP) ## the pages that are made from the code
 	$(BIN)/python docs/make_options.py

@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from typing import Dict, List, NamedTuple, Optional
+from typing import BinaryIO, Callable, Dict, List, NamedTuple, Optional
 
 import cv2
 import numpy as np
+import psutil
 
 
 class Outcome(NamedTuple):
@@ -23,24 +25,96 @@ def divainfer(
     *arguments: str, timeout: float = 240, env: Optional[Dict[str, str]] = None, stdin: bytes = b""
 ) -> Outcome:
     """`divainfer ARGUMENTS`, in a process of its own."""
-    program = [sys.executable, "-m", "divainfer.cli", *arguments]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("DIVAINFER_")}
     done = subprocess.run(
-        program,
+        _program(*arguments),
         input=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         timeout=timeout,
-        env=dict(clean, **(env or {})),
+        env=_environment(env),
     )
     return Outcome(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
 
 
-def start(*arguments: str, env: Optional[Dict[str, str]] = None) -> "subprocess.Popen[bytes]":
-    """`divainfer ARGUMENTS` in the background."""
-    program = [sys.executable, "-m", "divainfer.cli", *arguments]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(program, stdout=pipe, stderr=pipe, env=dict(os.environ, **(env or {})))
+class Started:
+    """`divainfer ARGUMENTS` at work in the background; killed at the end of the `with` block if it still runs."""
+
+    def __init__(self, *arguments: str, env: Optional[Dict[str, str]] = None) -> None:
+        # Files, not pipes: they can be read while it runs, and are never full.
+        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            _program(*arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=self._err,
+            env=_environment(env),
+        )
+
+    def __enter__(self) -> "Started":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._out.close()
+        self._err.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self.process.poll() is not None
+
+    @property
+    def errors(self) -> str:
+        """What it has said on stderr so far."""
+        return _content(self._err)
+
+    def signal(self, number: int) -> None:
+        """Sends the dispatcher a signal."""
+        self.process.send_signal(number)
+
+    def processes(self, role: str = "") -> List[psutil.Process]:
+        """Its children: those of a role ("worker", "loader"), or all."""
+        try:
+            children = psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+        return [child for child in children if not role or "divainfer." + role in _command(child)]
+
+    def wait(self, seconds: float = 120) -> Outcome:
+        """Waits for its end."""
+        code = self.process.wait(seconds)
+        return Outcome(code, _content(self._out), _content(self._err))
+
+
+def _program(*arguments: str) -> List[str]:
+    return [sys.executable, "-m", "divainfer.cli", *arguments]
+
+
+def _environment(env: Optional[Dict[str, str]]) -> Dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("DIVAINFER_")}
+    return dict(clean, **(env or {}))
+
+
+def _command(process: psutil.Process) -> List[str]:
+    try:
+        return process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []
+
+
+def _content(file: BinaryIO) -> str:
+    # Not `read`: the program writes where this descriptor stands.
+    return os.pread(file.fileno(), 1 << 24, 0).decode("utf-8", "replace")
+
+
+def wait_for(condition: Callable[[], object], what: str = "it", seconds: float = 60) -> None:
+    """Waits until something is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "{} did not come".format(what)
+        time.sleep(0.02)
 
 
 def result_files(out: str) -> Dict[bytes, bytes]:
@@ -58,10 +132,7 @@ def result_files(out: str) -> Dict[bytes, bytes]:
 
 def wait_for_results(out: str, count: int, seconds: float = 60) -> None:
     """Waits until a run that is at work has written that many results."""
-    deadline = time.monotonic() + seconds
-    while not os.path.isdir(out) or len(result_files(out)) < count:
-        assert time.monotonic() < deadline, "{} results did not come".format(count)
-        time.sleep(0.02)
+    wait_for(lambda: len(result_files(out)) >= count, "{} results".format(count), seconds)
 
 
 def failures(out: str) -> List[dict]:

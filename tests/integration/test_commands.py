@@ -7,12 +7,11 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 from pycocotools.coco import COCO
+from running import Started, draw_images, result_files, summary, wait_for, wait_for_results
 from running import divainfer as program
-from running import draw_images, result_files, start, summary, wait_for_results
 
 import divainfer
 
@@ -64,25 +63,28 @@ def test_status_of_a_finished_run(finished):
     assert found["failure_kinds"] == {"empty": 1, "not-an-image": 1} and len(found["workers"]) == 2
 
 
+def seen(out):
+    return json.loads(program("status", out, "--json").out)
+
+
 def test_status_of_a_run_at_work_stopped_and_killed(tmp_path, images):
     out = str(tmp_path / "out")
     command = arguments(images, out, engine="emulated:busy_ms=1500")
-    process = start(*command)
-    wait_for_results(out, 2)
-    time.sleep(1.5)
-    found = json.loads(program("status", out, "--json").out)
-    assert found["state"] == "running" and found["pid"] == process.pid and found["silent_seconds"] < 30
-    assert [worker["state"] for worker in found["workers"]] == ["up", "up"]
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    with Started(*command) as run:
+        wait_for_results(out, 2)
+        wait_for(lambda: [worker["state"] for worker in seen(out)["workers"]] == ["up", "up"])
+        found = seen(out)
+        assert found["state"] == "running" and found["pid"] == run.process.pid and found["silent_seconds"] < 30
+        run.signal(signal.SIGINT)
+        run.wait()
     assert "stopped; `divainfer resume" in program("status", out).out
 
-    process = start("resume", out)
-    time.sleep(1.0)
-    process.kill()
-    process.communicate(timeout=60)
+    with Started("resume", out) as run:
+        wait_for(lambda: run.processes("worker"))
+        run.signal(signal.SIGKILL)
+        run.wait()
     assert "ended without a word" in program("status", out).out
-    assert json.loads(program("status", out, "--json").out)["pid"] == 0
+    assert seen(out)["pid"] == 0
 
 
 def test_a_folder_without_a_run(tmp_path):
@@ -169,10 +171,10 @@ def test_verify_finds_a_result_too_many_and_a_torn_ledger(copied):
 
 def test_verify_of_a_run_that_is_not_done(tmp_path, images):
     out = str(tmp_path / "out")
-    process = start(*arguments(images, out, engine="emulated:busy_ms=200"))
-    wait_for_results(out, 3)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    with Started(*arguments(images, out, engine="emulated:busy_ms=500")) as run:
+        wait_for_results(out, 3)
+        run.signal(signal.SIGINT)
+        run.wait()
     outcome = program("verify", out)
     assert outcome.code == 6 and "no problem" in outcome.out and " 0 to do" not in outcome.out
 
@@ -210,11 +212,10 @@ def test_merge_stops_at_a_damaged_result_and_leaves_nothing(copied, tmp_path):
 
 def test_resume_from_another_folder_with_other_devices(tmp_path, images):
     out = str(tmp_path / "out")
-    process = start(*arguments(images, out, engine="emulated:busy_ms=200"))
-    wait_for_results(out, 3)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == 130
+    with Started(*arguments(images, out, engine="emulated:busy_ms=500")) as run:
+        wait_for_results(out, 3)
+        run.signal(signal.SIGTERM)
+        assert run.wait().code == 130
     outcome = program("resume", out, "--gpus", "cpu:3", "--engine", "emulated:busy_ms=1")
     assert outcome.code == 5 and "engine was" in outcome.err and "--force" in outcome.err
     outcome = program("resume", out, "--gpus", "cpu:3", "--engine", "emulated:busy_ms=1", "--force")

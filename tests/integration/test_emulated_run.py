@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 
 import psutil
 import pytest
-from running import Outcome, draw_images, failures, result_files, summary, wait_for_results
+from running import Outcome, Started, draw_images, failures, result_files, summary, wait_for_results
 from running import divainfer as program
 from serial_2019 import serial_result
 
@@ -75,27 +73,26 @@ def test_another_run_on_the_same_folder_is_refused_with_the_difference(tmp_path)
     assert run(str(tmp_path / "in"), out).code == 0
 
 
+def command(images, out, engine, gpus="cpu:2"):
+    return ["run", "--engine", engine, "--gpus", gpus, "--images", images, "--out", out, *SMALL]
+
+
 def test_ctrl_c_drains_and_the_same_command_resumes(tmp_path):
     paths = draw_images(str(tmp_path / "in"), 120)
     out = str(tmp_path / "out")
-    command = [sys.executable, "-m", "divainfer.cli", "run", "--engine", "emulated:busy_ms=60", "--gpus", "cpu:2"]
-    process = subprocess.Popen(
-        command + ["--images", str(tmp_path / "in"), "--out", out] + SMALL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    wait_for_results(out, 10)
-    process.send_signal(signal.SIGINT)
-    text, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+    arguments = command(str(tmp_path / "in"), out, "emulated:busy_ms=60")
+    with Started(*arguments) as started:
+        wait_for_results(out, 10)
+        started.signal(signal.SIGINT)
+        outcome = started.wait()
+    assert outcome.code == 130
     first = summary(out)
     assert first["interrupted"] and 10 <= first["results"] < 120
     # What was written was also recorded: nothing that is done is done again.
     assert first["results"] == len(result_files(out))
-    assert "{} images are left".format(120 - first["results"]) in text.decode()
+    assert "{} images are left".format(120 - first["results"]) in outcome.out
 
-    command[5] = "emulated:busy_ms=60"
-    outcome = program(*command[3:], "--images", str(tmp_path / "in"), "--out", out, *SMALL)
+    outcome = program(*arguments)
     assert outcome.code == 0, outcome.err
     assert summary(out)["computed"] == 120 - first["results"]
     assert result_files(out) == expected(paths, str(tmp_path / "in"))
@@ -104,41 +101,27 @@ def test_ctrl_c_drains_and_the_same_command_resumes(tmp_path):
 def test_a_killed_worker_loses_nothing(tmp_path):
     paths = draw_images(str(tmp_path / "in"), 80)
     out = str(tmp_path / "out")
-    command = [sys.executable, "-m", "divainfer.cli", "run", "--engine", "emulated:busy_ms=40", "--gpus", "cpu:2"]
-    process = subprocess.Popen(
-        command + ["--images", str(tmp_path / "in"), "--out", out] + SMALL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    wait_for_results(out, 5)
-    children = psutil.Process(process.pid).children()
-    workers = [child for child in children if "divainfer.worker" in child.cmdline()]
-    loaders = [child for child in children if "divainfer.loader" in child.cmdline()]
-    assert len(workers) == 2
-    workers[0].kill()
-    loaders[-1].kill()
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors.decode()
-    assert "worker-" in errors.decode() and "killed by SIGKILL" in errors.decode()
+    with Started(*command(str(tmp_path / "in"), out, "emulated:busy_ms=40")) as started:
+        wait_for_results(out, 5)
+        assert len(started.processes("worker")) == 2
+        started.processes("worker")[0].kill()
+        started.processes("loader")[-1].kill()
+        outcome = started.wait()
+    assert outcome.code == 0, outcome.err
+    assert "worker-" in outcome.err and "killed by SIGKILL" in outcome.err
     assert result_files(out) == expected(paths, str(tmp_path / "in"))
 
 
 def test_everything_dies_with_a_killed_dispatcher(tmp_path):
     draw_images(str(tmp_path / "in"), 50)
     out = str(tmp_path / "out")
-    command = [sys.executable, "-m", "divainfer.cli", "run", "--engine", "emulated:busy_ms=100", "--gpus", "cpu:2"]
-    process = subprocess.Popen(
-        command + ["--images", str(tmp_path / "in"), "--out", out] + SMALL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_for_results(out, 3)
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert len(children) >= 4
-    process.kill()
-    process.wait()
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert alive == []
+    with Started(*command(str(tmp_path / "in"), out, "emulated:busy_ms=100")) as started:
+        wait_for_results(out, 3)
+        children = started.processes()
+        assert len(children) >= 4
+        started.signal(signal.SIGKILL)
+        started.wait()
+    assert psutil.wait_procs(children, timeout=10)[1] == []
     outcome = run(str(tmp_path / "in"), out, engine="emulated:busy_ms=100")
     assert outcome.code == 0, outcome.err
     assert len(result_files(out)) == 50
@@ -147,14 +130,13 @@ def test_everything_dies_with_a_killed_dispatcher(tmp_path):
 def test_a_folder_in_use_is_refused(tmp_path):
     draw_images(str(tmp_path / "in"), 40)
     out = str(tmp_path / "out")
-    command = [sys.executable, "-m", "divainfer.cli", "run", "--engine", "emulated:busy_ms=50", "--gpus", "cpu"]
-    arguments = ["--images", str(tmp_path / "in"), "--out", out] + SMALL
-    process = subprocess.Popen(command + arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for_results(out, 1)
-    outcome = program(*command[3:], *arguments)
-    assert outcome.code == 2
-    assert "another divainfer is at work" in outcome.err
-    assert process.wait(60) == 0
+    arguments = command(str(tmp_path / "in"), out, "emulated:busy_ms=50", gpus="cpu")
+    with Started(*arguments) as started:
+        wait_for_results(out, 1)
+        outcome = program(*arguments)
+        assert outcome.code == 2
+        assert "another divainfer is at work" in outcome.err
+        assert started.wait().code == 0
 
 
 def test_a_dry_run_writes_nothing(tmp_path):

@@ -6,8 +6,8 @@ import os
 import signal
 
 import pytest
+from running import Started, draw_images, failures, result_files, summary, wait_for_results
 from running import divainfer as program
-from running import draw_images, failures, result_files, start, summary, wait_for_results
 
 import divainfer
 
@@ -58,10 +58,10 @@ def test_an_ended_sharded_run_resumes_without_doing_an_image_twice(tmp_path, ima
     style, expected = plain
     out = str(tmp_path / "out")
     command = arguments(images, out, name, "--result-style", style, busy_ms=60)
-    process = start(*command)
-    wait_for_results(out, 2)
-    process.send_signal(deed)
-    process.communicate(timeout=60)
+    with Started(*command) as run:
+        wait_for_results(out, 2)
+        run.signal(deed)
+        run.wait()
     # What a crash between a shard's place and its record leaves.
     stray = os.path.join(out, "results-{:012d}-{:012d}.{}".format(0, 61, name))
     with open(stray, "wb") as file:
