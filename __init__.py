@@ -22,9 +22,13 @@ __all__ = [
     "RunConfig",
     "Summary",
     "dry_run",
+    "failures",
+    "merge",
     "results",
     "resume",
     "run",
+    "status",
+    "verify",
 ]
 
 if TYPE_CHECKING:
@@ -32,7 +36,11 @@ if TYPE_CHECKING:
     from .detections import Detections
     from .dispatcher.run import dry_run, resume, run
     from .dispatcher.summary import Summary
+    from .monitor.status import status
+    from .output.failures import failures
+    from .output.merge import merge
     from .output.results import Result, results
+    from .output.verify import verify
     from .worker.engines.base import Engine, EngineInfo, EngineSpec
 
 _HOMES = {
@@ -44,9 +52,13 @@ _HOMES = {
     "RunConfig": ".config",
     "Summary": ".dispatcher.summary",
     "dry_run": ".dispatcher.run",
+    "failures": ".output.failures",
+    "merge": ".output.merge",
     "results": ".output.results",
     "resume": ".dispatcher.run",
     "run": ".dispatcher.run",
+    "status": ".monitor.status",
+    "verify": ".output.verify",
 }
 
 

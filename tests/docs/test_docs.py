@@ -25,6 +25,15 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
+def test_the_tests_that_the_promises_name_exist():
+    page = (ROOT / "docs" / "explanation" / "what-is-promised.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:tests|benchmarks)/[\w/]+\.py)(?:::(\w+))?`", page))
+    assert len(named) > 20
+    for file, test in named:
+        assert not test or "def {}(".format(test) in (ROOT / file).read_text(encoding="utf-8"), (file, test)
+        assert (ROOT / file).exists(), file
+
+
 def test_every_make_target_that_is_named_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     named = {name for page in PAGES for name in re.findall(r"`make ([a-z-]+)", page.read_text(encoding="utf-8"))}
