@@ -97,8 +97,8 @@ class BlockDone(NamedTuple):
 
     Attributes:
         block: the lease.
-        finished: for each finished range `start, stop, failures, checksums`; of a failed image its `index, kind, reason`;
-            checksums as in a ledger's record. Each other image of the range has its result written.
+        finished: for each finished range `start, stop, failures, checksums, worker` (`output.format.Finished`); of a failed
+            image its `index, kind, reason`. Each other image of the range has its result written.
     """
 
     block: int

@@ -33,7 +33,7 @@ def worker() -> None:
             images += message.count
             checksums = os.urandom(4) * message.count
             dispatcher.send(messages.WantBlock(orders.block_images))
-            finished = [message.start, message.start + message.count, [], checksums]
+            finished = [message.start, message.start + message.count, [], checksums, orders.name]
             dispatcher.send(messages.BlockDone(message.block, [finished]))
         stats = list(messages.WorkerStats(images=images))
         if isinstance(message, messages.Stop):

@@ -80,8 +80,8 @@ class Committer:
     def _commit(self, finished: List[Finished]) -> None:
         self._keeper.place(finished)
         sync_file_system(self._folder)
-        for start, stop, failures, checksums in finished:
-            self._ledger.add(start, stop - start, failures, checksums)
+        for one in finished:
+            self._ledger.add(one.start, one.stop - one.start, one.failures, one.checksums)
         self._ledger.commit()
         self._failure_log.add(failure for one in finished for failure in one.failures)
 

@@ -101,7 +101,7 @@ class Pool:
         convicted, leases = self._scheduler.lost(lost.worker, lost.computing)
         for index in convicted:
             reason = "two workers ended while computing this image (the last one: {})".format(lost.how)
-            self._done(Finished(index, index + 1, (Failure(index, "crash", reason),), b""))
+            self._done(Finished(index, index + 1, (Failure(index, "crash", reason),), b"", lost.worker))
             crew.image_convicted()
         self._send(leases)
 
@@ -180,8 +180,8 @@ class Pool:
 
     def _block_done(self, worker: str, message: messages.BlockDone) -> None:
         finished = [
-            Finished(start, stop, tuple(Failure(*failure) for failure in failures), checksums)
-            for start, stop, failures, checksums in message.finished
+            Finished(start, stop, tuple(Failure(*failure) for failure in failures), checksums, author)
+            for start, stop, failures, checksums, author in message.finished
         ]
         results = sum(one.stop - one.start - len(one.failures) for one in finished)
         leases = self._scheduler.done(worker, message.block, results)

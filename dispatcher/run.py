@@ -83,8 +83,9 @@ def _earlier_listing(config: RunConfig, folder: RunFolder) -> Optional[Listing]:
     """The listing the folder holds, if the given list is certainly the same: reading ten million lines takes a while."""
     try:
         record = read_run_record(folder)
-    except OutputError:
-        return None
+        ImageList(folder.list, folder.index).close()
+    except (OSError, ValueError, DivaInferError):
+        return None  # Then it is read anew, and compared by its digest.
     same = (
         record.listing.source != ""
         and record.config.get("flat") == config.flat

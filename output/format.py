@@ -40,12 +40,14 @@ class Finished(NamedTuple):
         stop: one more than the last.
         failures: those of them without a result.
         checksums: as in a ledger's record; empty when none has a result.
+        worker: whose they are.
     """
 
     start: int
     stop: int
     failures: Tuple[Failure, ...]
     checksums: bytes
+    worker: str
 
     @property
     def has_result(self) -> bool:

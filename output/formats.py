@@ -41,7 +41,7 @@ def make_store(name: str, worker: str, folder: RunFolder, naming: Naming) -> Sto
     """
     if name == JSON:
         return JsonFiles(worker, folder, naming)
-    return Shards(folder, name, CODECS[name].encode)
+    return Shards(worker, folder, name, CODECS[name].encode)
 
 
 def make_keeper(name: str, folder: RunFolder, images: ImageList, naming: Naming) -> Keeper:

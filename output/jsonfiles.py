@@ -58,6 +58,10 @@ class JsonFiles(Store):
             part = os.path.join(folder, b".divainfer-" + os.path.basename(self._part))
         with open(part, "wb") as file:
             file.write(content)
+            if folder in self._elsewhere:
+                # The committer synchronises the output folder's own file system only.
+                file.flush()
+                os.fsync(file.fileno())
         try:
             os.replace(part, path)
         except FileNotFoundError:

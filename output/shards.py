@@ -23,6 +23,11 @@ _NAME = re.compile(r"^results-(\d{12})-(\d{12})\.(\w+)$")
 Encode = Callable[[List[Row]], bytes]
 
 
+def _part(folder: RunFolder, worker: str, name: str) -> str:
+    """Where a worker writes a shard. By its name, since one that was given up may still hang in the kernel over such a file."""
+    return os.path.join(folder.parts, "{}.{}".format(worker, name))
+
+
 class Shard(NamedTuple):
     """A shard's images, `start` to `stop - 1`, and its file's path."""
 
@@ -48,13 +53,15 @@ class Shards(Store):
     """Gathers the rows of each block and writes them when it is settled.
 
     Args:
+        worker: the worker's name.
         folder: the run folder.
         suffix: the files' ending.
         encode: makes a file's content of its rows.
     """
 
-    def __init__(self, folder: RunFolder, suffix: str, encode: Encode) -> None:
-        self._parts = folder.parts
+    def __init__(self, worker: str, folder: RunFolder, suffix: str, encode: Encode) -> None:
+        self._worker = worker
+        self._folder = folder
         self._suffix = suffix
         self._encode = encode
         self._rows: Dict[int, Row] = {}
@@ -69,7 +76,7 @@ class Shards(Store):
         if not rows:
             return b""
         content = self._encode(rows)
-        with open(os.path.join(self._parts, shard_name(start, stop, self._suffix)), "wb") as file:
+        with open(_part(self._folder, self._worker, shard_name(start, stop, self._suffix)), "wb") as file:
             file.write(content)
         return np.array([zlib.crc32(content)], "<u4").tobytes()
 
@@ -91,7 +98,7 @@ class ShardsKeeper(Keeper):
         for one in finished:
             if one.has_result:
                 name = shard_name(one.start, one.stop, self._suffix)
-                os.replace(os.path.join(self._folder.parts, name), os.path.join(self._folder.out, name))
+                os.replace(_part(self._folder, one.worker, name), os.path.join(self._folder.out, name))
 
     def sweep(self, progress: Progress) -> None:
         """Removes shards without a record, whose images would otherwise have two results."""

@@ -108,6 +108,7 @@ class Worker:
         folder = RunFolder(orders.out)
         naming = Naming(orders.naming[0], os.fsencode(orders.naming[1]))
         self._writer = Writer(
+            orders.name,
             orders.out,
             self._images,
             ResultFormat(tuple(orders.classes), orders.style, orders.score_threshold, keep),

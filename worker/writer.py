@@ -54,6 +54,7 @@ class Writer:
     """Writes results.
 
     Args:
+        worker: the worker's name.
         out: the output folder, for messages.
         images: the image list.
         result_format: how detections become results.
@@ -62,8 +63,15 @@ class Writer:
     """
 
     def __init__(
-        self, out: str, images: ImageList, result_format: ResultFormat, store: Store, post: Callable[[Any], None]
+        self,
+        worker: str,
+        out: str,
+        images: ImageList,
+        result_format: ResultFormat,
+        store: Store,
+        post: Callable[[Any], None],
     ) -> None:
+        self._worker = worker
         self._out = out
         self._images = images
         self._format = result_format
@@ -124,7 +132,7 @@ class Writer:
         return Settled(
             done.block,
             [
-                Finished(start, stop, tuple(failures), self._store.settle(start, stop))
+                Finished(start, stop, tuple(failures), self._store.settle(start, stop), self._worker)
                 for start, stop, failures in done.parts
             ],
         )
