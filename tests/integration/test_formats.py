@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from running import Started, draw_images, failures, result_files, summary, wait_for_results
+from running import Started, draw_images, failures, result_files, summary, wait_for
 from running import divainfer as program
 
 import divainfer
@@ -57,9 +57,10 @@ def test_a_sharded_run_has_the_same_results(tmp_path, images, plain, name):
 def test_an_ended_sharded_run_resumes_without_doing_an_image_twice(tmp_path, images, plain, name, deed):
     style, expected = plain
     out = str(tmp_path / "out")
-    command = arguments(images, out, name, "--result-style", style, busy_ms=60)
+    ledger = os.path.join(out, ".divainfer", "ledger")
+    command = arguments(images, out, name, "--result-style", style, busy_ms=100)
     with Started(*command) as run:
-        wait_for_results(out, 2)
+        wait_for(lambda: divainfer.status(out).results if os.path.exists(ledger) else 0, "a record")
         run.signal(deed)
         run.wait()
     # What a crash between a shard's place and its record leaves.
