@@ -1,28 +1,30 @@
-"""The command line: parses, calls, prints. What it does is in `dispatcher/`."""
+"""The command line: parses, calls, prints. What it does is in the rooms.
+
+Each command imports what it needs when it is called, where an early Ctrl-C is answered as a late one.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import json
 import logging
 import os
 import sys
-from typing import Any, Container, Iterator, List, Optional
+from typing import TYPE_CHECKING, Any, Container, Iterator, List, Optional
 
 import click
 
 from . import __version__
 from .commandline import quoted
 from .config import FIELDS, option_name, resolve, to_toml
-from .dispatcher.run import dry_run, resume, run
-from .dispatcher.summary import Summary
-from .errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNSOUND, DivaInferError
-from .monitor.status import status
-from .output.failures import failures
-from .output.merge import merge
-from .output.repair import repair
-from .output.verify import Problem, verify
+from .dispatcher.interrupts import sigterm_as_ctrl_c
+from .errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUN_FAILED, EXIT_UNSOUND, DivaInferError
+
+if TYPE_CHECKING:
+    from .dispatcher.summary import Summary
+    from .output.verify import Problem
 
 _EPILOG = """\b
 Examples:
@@ -38,6 +40,7 @@ Exit codes:
   2 something given is unusable  5 the folder holds a different run
   130 stopped by Ctrl-C or SIGTERM; after 1 and 130 the same command resumes
 """
+_BEFORE_START = "Stopped before anything was computed."
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -85,7 +88,9 @@ def run_command(config_file: Optional[str], print_config: bool, dry: bool, debug
     (DIVAINFER_SHORT_EDGE_SIZE=1080). The command line wins over the environment, that over the file, that over the default.
     Giving the same command again resumes where it ended.
     """
-    with _reporting(debug):
+    with _reporting(_BEFORE_START, debug):
+        from . import dry_run, run
+
         config = resolve(options, file=config_file)
         if print_config:
             click.echo(to_toml(config), nl=False)
@@ -109,7 +114,9 @@ def resume_command(folder: str, debug: bool, **options: Any) -> None:
     The options are those the run had; one given here takes its place. What decides the results must stay the same, as with
     `divainfer run`.
     """
-    with _reporting(debug):
+    with _reporting(_BEFORE_START, debug):
+        from . import resume
+
         summary = resume(folder, say=_say, **{name: value for name, value in options.items() if value is not None})
     _end(summary)
 
@@ -120,6 +127,8 @@ def resume_command(folder: str, debug: bool, **options: Any) -> None:
 def status_command(folder: str, as_json: bool) -> None:
     """Show how the run in DIR stands, while it goes on or after."""
     with _reporting():
+        from . import status
+
         found = status(folder)
     if as_json:
         click.echo(json.dumps(found._asdict(), indent=2))
@@ -140,6 +149,8 @@ def failures_command(folder: str, kind: str, as_json: bool, paths: bool, null: b
     `divainfer resume DIR --retry failed` does them once more.
     """
     with _reporting():
+        from . import failures
+
         for failed in failures(folder):
             if kind and failed.kind != kind:
                 continue
@@ -170,9 +181,13 @@ def verify_command(folder: str, as_json: bool, mend: bool) -> None:
         problems.append(problem)
 
     with _reporting():
+        from . import verify
+        from .output.repair import repair
+
         state = verify(folder, found)
-        if mend and problems:
-            opened = repair(folder, problems, _say)
+        lost = [(problem.start, problem.stop) for problem in problems if problem.start < problem.stop]
+        if mend and lost:
+            opened = repair(folder, lost, _say)
             _say("{:,} images are to be done again: divainfer resume {}".format(opened, quoted(folder)))
     sound = not problems and not state.open
     if as_json:
@@ -194,6 +209,8 @@ def verify_command(folder: str, as_json: bool, mend: bool) -> None:
 def merge_command(folder: str, target: str, bare: bool) -> None:
     """Merge the results of the run in DIR into one COCO file: images, categories, annotations with scores."""
     with _reporting():
+        from . import merge
+
         merged = merge(folder, target, bare)
     click.echo("{}: {:,} images, {:,} annotations".format(target, merged.images, merged.annotations))
     if merged.left_out:
@@ -201,15 +218,21 @@ def merge_command(folder: str, target: str, bare: bool) -> None:
 
 
 @contextlib.contextmanager
-def _reporting(debug: bool = False) -> Iterator[None]:
-    """Turns errors into one sentence and the documented exit code."""
+def _reporting(interrupted: str = "Stopped.", debug: bool = False) -> Iterator[None]:
+    """Turns errors into one sentence and the documented exit code; `interrupted` is what is said of Ctrl-C and SIGTERM."""
     level = logging.INFO if debug else logging.WARNING
     logging.basicConfig(handlers=[_EchoHandler()], level=level, format="%(levelname)s: %(message)s")
     try:
-        yield
+        with sigterm_as_ctrl_c():
+            yield
     except KeyboardInterrupt:
-        _say("Stopped before anything was computed.")
+        _say(interrupted)
         sys.exit(EXIT_INTERRUPTED)
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # Whoever read has enough; click ends silently.
+        _say("Error: {}".format(error))
+        sys.exit(EXIT_RUN_FAILED)
     except DivaInferError as error:
         if debug:
             logging.exception("traceback")
@@ -217,7 +240,7 @@ def _reporting(debug: bool = False) -> Iterator[None]:
         sys.exit(error.exit_code)
 
 
-def _end(summary: Summary) -> None:
+def _end(summary: "Summary") -> None:
     """Prints what a run came to, and ends with its exit code."""
     for line in summary.lines():
         click.echo(line)
@@ -242,7 +265,9 @@ def _one_line(path: str) -> str:
 
 
 def _say(sentence: str) -> None:
-    click.echo(sentence.encode("utf-8", "replace").decode("utf-8"), err=True)
+    # A run goes on when whoever listened is gone (`2>&1 | head`, a closed terminal).
+    with contextlib.suppress(OSError):
+        click.echo(sentence.encode("utf-8", "replace").decode("utf-8"), err=True)
 
 
 if __name__ == "__main__":

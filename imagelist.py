@@ -73,6 +73,22 @@ class ImageListWriter:
         return "sha256:" + self._digest.hexdigest()
 
 
+def list_digest(path: str) -> str:
+    """The digest ("sha256:...") of a list file, as `ImageListWriter.close` gives it.
+
+    Raises:
+        ImageListError: when it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            for chunk in iter(lambda: file.read(_CHUNK), b""):
+                digest.update(chunk)
+    except OSError as error:
+        raise ImageListError("{}: it cannot be read ({}).".format(path, error.strerror))
+    return "sha256:" + digest.hexdigest()
+
+
 class ImageList:
     """Reads a list that `ImageListWriter` wrote.
 
@@ -81,15 +97,18 @@ class ImageList:
         index_path: `images.idx`.
 
     Raises:
-        ImageListError: when the two files do not belong together.
+        ImageListError: when they cannot be read, or do not belong together.
     """
 
     def __init__(self, list_path: str, index_path: str) -> None:
         self._path = list_path
-        self._starts = np.memmap(index_path, dtype="<u8", mode="r")
-        with open(list_path, "rb") as file:
-            size = file.seek(0, 2)
-            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+        try:
+            self._starts = np.memmap(index_path, dtype="<u8", mode="r")
+            with open(list_path, "rb") as file:
+                size = file.seek(0, 2)
+                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+        except (OSError, ValueError) as error:
+            raise ImageListError("{}: it cannot be read ({}).".format(list_path, error))
         if not len(self._starts) or int(self._starts[-1]) != size:
             raise ImageListError(
                 "{}: damaged (its index does not fit). Remove the run folder to begin anew.".format(list_path)

@@ -12,16 +12,18 @@ file of its own (0 for a failed one), one for all where they share a shard. "Ope
 that state, FAILED (`--retry failed`) or RESULT (results that were lost, `verify --repair`), are to be done again. The later of
 two records about an image is the one that counts.
 
-Replay stops at the first record that is torn or does not match its checksum, and the file is cut there, so a crash costs at
-most the records that were being written.
+Replay ends at the last sound record, and the file is cut there, so a crash costs at most the records that were being written.
+Damage in the middle, which no crash of ours leaves, costs the records that it hit: replay goes on with the next sound one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import struct
 import zlib
-from typing import BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import BinaryIO, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import msgpack
 import numpy as np
@@ -37,6 +39,10 @@ _HEAD = struct.Struct("<II")
 #: A length above this is damage, not a record; it keeps replay from asking for gigabytes.
 _LONGEST = 1 << 26
 _CHUNK = 1 << 20
+#: Bytes that are searched for a sound record behind one that is not.
+_LOOK_BEHIND = 1 << 22
+#: A payload begins as a msgpack list of three or four.
+_PAYLOAD = re.compile(rb"[\x93\x94]")
 
 
 class DoneRecord(NamedTuple):
@@ -72,14 +78,15 @@ class Progress:
 
     Attributes:
         states: uint8 `[total]`: OPEN, RESULT or FAILED.
-        size: bytes of the file that are sound.
-        records: how many there are.
+        size: where the last sound record ends, bytes.
+        damaged: bytes before that which no record can be read from.
+        records: how many sound ones there are.
         opened: whether any record opens images again.
     """
 
     def __init__(self, total: int) -> None:
         self.states = np.zeros(total, np.uint8)
-        self.size = self.records = 0
+        self.size = self.damaged = self.records = 0
         self.opened = False
 
     def apply(self, record: Record) -> None:
@@ -91,8 +98,8 @@ class Progress:
             states[states == record.state] = OPEN
             return
         states[:] = RESULT
-        for failure in record.failures:
-            self.states[failure.index] = FAILED
+        if record.failures:
+            self.states[[failure.index for failure in record.failures]] = FAILED
 
     def count(self, state: int) -> int:
         """How many images are in a state."""
@@ -126,16 +133,29 @@ def replay(path: str, total: int) -> Progress:
         OutputError: when the file is not a ledger at all.
     """
     progress = Progress(total)
-    for record, end in _records(path, total):
+    for record, start, end in _records(path, total):
+        progress.damaged += start - progress.size
+        progress.size = end
         if record is not None:
             progress.apply(record)
-        progress.size = end
     return progress
 
 
-def read_records(path: str, total: int) -> Iterator[Record]:
-    """The sound records of a ledger, in the order they were written; errors as `replay`."""
-    return (record for record, _ in _records(path, total) if record is not None)
+def read_records(path: str, progress: Progress) -> Iterator[Record]:
+    """The records that a replay has seen, in the order they were written, also when more were written since.
+
+    Args:
+        path: the ledger.
+        progress: its replay.
+
+    Raises:
+        OutputError: as `replay`.
+    """
+    for record, _, end in _records(path, len(progress.states)):
+        if end > progress.size:
+            return
+        if record is not None:
+            yield record
 
 
 def standing_failures(path: str, progress: Progress) -> Iterator[Failure]:
@@ -145,45 +165,76 @@ def standing_failures(path: str, progress: Progress) -> Iterator[Failure]:
         path: the file.
         progress: its replay.
     """
-    total = len(progress.states)
-    latest: Dict[int, int] = {}
+    latest: Optional[np.ndarray] = None
     if progress.opened:
         # An image may then have failed several times, and the last failure is the one that counts.
-        for number, record in enumerate(_done_records(path, total)):
-            latest.update((failure.index, number) for failure in record.failures)
-    for number, record in enumerate(_done_records(path, total)):
-        for failure in record.failures:
-            if progress.states[failure.index] == FAILED and latest.get(failure.index, number) == number:
-                yield failure
+        latest = np.zeros(len(progress.states), np.uint32)
+        for number, record in enumerate(read_records(path, progress)):
+            if isinstance(record, DoneRecord) and record.failures:
+                latest[[failure.index for failure in record.failures]] = number
+    for number, record in enumerate(read_records(path, progress)):
+        if isinstance(record, DoneRecord):
+            for failure in record.failures:
+                if progress.states[failure.index] == FAILED and (latest is None or latest[failure.index] == number):
+                    yield failure
 
 
-def _done_records(path: str, total: int) -> Iterator[DoneRecord]:
-    return (record for record in read_records(path, total) if isinstance(record, DoneRecord))
-
-
-def _records(path: str, total: int) -> Iterator[Tuple[Optional[Record], int]]:
-    """Each sound record and where it ends in the file; first None and the end of the head."""
+def _records(path: str, total: int) -> Iterator[Tuple[Optional[Record], int, int]]:
+    """Each sound record with where it starts and ends in the file; first None and the head."""
     try:
         file = open(path, "rb", buffering=_CHUNK)
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise OutputError("{}: it cannot be read ({}).".format(path, error.strerror))
     with file:
         magic = file.read(len(MAGIC))
         if magic != MAGIC:
             if MAGIC.startswith(magic):  # torn while it was being made
                 return
             raise OutputError("{}: not a ledger of this version. Move the run folder away to begin anew.".format(path))
-        size = len(MAGIC)
-        yield None, size
-        for payload in _payloads(file):
-            try:
-                record = _record(msgpack.unpackb(payload, raw=False, unicode_errors="surrogateescape"))
-            except (ValueError, TypeError, msgpack.UnpackException):
-                return
-            if not 0 <= record.start < record.start + record.count <= total:
-                return
-            size += _HEAD.size + len(payload)
-            yield record, size
+        at = len(MAGIC)
+        yield None, 0, at
+        while True:
+            record, end = _record_at(file, at, total)
+            if record is None:
+                found = _next_record(file, at, total)
+                if found is None:
+                    return
+                at = found
+                continue
+            yield record, at, end
+            at = end
+
+
+def _record_at(file: BinaryIO, at: int, total: int) -> Tuple[Optional[Record], int]:
+    """The record that starts there, and where it ends; None when there is no sound one."""
+    if file.tell() != at:
+        file.seek(at)
+    head = file.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None, at
+    length, checksum = _HEAD.unpack(head)
+    payload = file.read(length) if length <= _LONGEST else b""
+    if len(payload) < length or zlib.crc32(payload) != checksum:
+        return None, at
+    try:
+        record = _record(msgpack.unpackb(payload, raw=False, unicode_errors="surrogateescape"))
+        sound = 0 <= record.start < record.start + record.count <= total
+    except (ValueError, TypeError, msgpack.UnpackException):
+        sound = False
+    return (record if sound else None), at + _HEAD.size + length
+
+
+def _next_record(file: BinaryIO, at: int, total: int) -> Optional[int]:
+    """Where the next sound record starts behind damage; None when none does, so that all that follows is a torn end."""
+    file.seek(at)
+    behind = file.read(_LOOK_BEHIND)
+    for match in _PAYLOAD.finditer(behind, _HEAD.size + 1):
+        start = at + match.start() - _HEAD.size
+        if _record_at(file, start, total)[0] is not None:
+            return start
+    return None
 
 
 def _record(values: List[object]) -> Record:
@@ -191,18 +242,6 @@ def _record(values: List[object]) -> Record:
         return OpenedRecord(*values)  # type: ignore[arg-type]
     start, count, failures, checksums = values
     return DoneRecord(start, count, [Failure(*failure) for failure in failures], checksums)  # type: ignore
-
-
-def _payloads(file: BinaryIO) -> Iterator[bytes]:
-    while True:
-        head = file.read(_HEAD.size)
-        if len(head) < _HEAD.size:
-            return
-        length, checksum = _HEAD.unpack(head)
-        payload = file.read(length) if length <= _LONGEST else b""
-        if len(payload) < length or zlib.crc32(payload) != checksum:
-            return
-        yield payload
 
 
 class Ledger:
@@ -237,6 +276,7 @@ class Ledger:
 
     def _append(self, values: List[object]) -> None:
         payload = msgpack.packb(values, use_bin_type=True, unicode_errors="surrogateescape")
+        assert len(payload) <= _LONGEST, "it would be taken for damage"
         self._pending.append(_HEAD.pack(len(payload), zlib.crc32(payload)) + payload)
 
     def commit(self) -> None:
@@ -254,6 +294,8 @@ class Ledger:
                 data = data[self._file.write(data) :]
             os.fdatasync(self._file.fileno())
         except OSError:
+            with contextlib.suppress(OSError):
+                self._file.truncate(position)
             self._file.seek(position)
             raise
         del self._pending[:]

@@ -33,7 +33,7 @@ class RunLock:
         self._say = say
         self._owner_file: Optional[OwnerFile] = None
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "RunLock":
         """Takes the folder.
 
         Raises:
@@ -53,6 +53,12 @@ class RunLock:
                     self._folder.out, other
                 )
             )
+        return self
+
+    @property
+    def lost(self) -> bool:
+        """Whether another process has taken the folder over, because this one gave no sign of life for too long."""
+        return self._owner_file is not None and self._owner_file.lost
 
     def __exit__(self, *_: Any) -> None:
         if self._owner_file is not None:

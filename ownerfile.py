@@ -67,6 +67,8 @@ class OwnerFile:
         self._path = path
         self._record = own_record()
         self._over = threading.Event()
+        #: Whether another process has taken it over.
+        self.lost = False
         self._thread = threading.Thread(target=self._renew, name="owner-file", daemon=True)
 
     def claim(self) -> Optional[Owner]:
@@ -125,7 +127,8 @@ class OwnerFile:
         while not self._over.wait(_RENEW_SECONDS):
             record = read_record(self._path)
             if record is not None and _token(record) != self._record["token"]:
-                log.error("%s: taken over by another divainfer (%s); end one of the two.", self._path, owner_of(record))
+                log.error("%s: taken over by another divainfer (%s)", self._path, owner_of(record))
+                self.lost = True
                 return
             # A file system that does not answer now may do so the next time.
             with contextlib.suppress(OSError):

@@ -57,11 +57,11 @@ class RunFolder:
         return os.path.join(self.parts, worker + ".computing")
 
     def remove_unless_used(self) -> None:
-        """Takes the folder away again when no run was ever started in it, and `out` too if it is empty then."""
+        """Takes the folder away again when nothing was ever done in it, and `out` too if it is empty then."""
         for name in (self.list + ".new", self.index + ".new"):
             if os.path.exists(name):
                 os.unlink(name)
-        if not os.path.exists(self.run):
+        if not os.path.exists(self.run) and not os.path.exists(self.ledger):
             shutil.rmtree(self.path)
             with contextlib.suppress(OSError):
                 os.rmdir(self.out)

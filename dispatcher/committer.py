@@ -12,7 +12,9 @@ import os
 import threading
 from typing import List, Optional
 
+from ..errors import OutputError
 from ..ledger import Ledger
+from ..lock import RunLock
 from ..output.format import Finished, Keeper
 from .failurelog import FailureLog
 
@@ -28,9 +30,13 @@ class Committer:
         ledger: where it is recorded.
         failure_log: where failures are shown, once they are recorded.
         keeper: brings results to their place.
+        lock: the run folder's; None for a folder of nobody else's.
     """
 
-    def __init__(self, out: str, ledger: Ledger, failure_log: FailureLog, keeper: Keeper) -> None:
+    def __init__(
+        self, out: str, ledger: Ledger, failure_log: FailureLog, keeper: Keeper, lock: Optional[RunLock]
+    ) -> None:
+        self._lock = lock
         self._folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
         self._ledger = ledger
         self._failure_log = failure_log
@@ -78,6 +84,8 @@ class Committer:
                 return
 
     def _commit(self, finished: List[Finished]) -> None:
+        if self._lock is not None and self._lock.lost:
+            raise OutputError("another divainfer has taken this folder over, since this one stood still")
         self._keeper.place(finished)
         sync_file_system(self._folder)
         for one in finished:

@@ -6,15 +6,20 @@ Only ledgers of runs with a file an image are made short: a shard's name is its 
 
 from __future__ import annotations
 
-import bisect
+import collections
 import os
+from typing import Iterator, List
 
 import numpy as np
 
 from ..ledger import FAILED, OPEN, RESULT, DoneRecord, Ledger, Progress, read_records, replay, standing_failures
+from ..messages import Failure
 
 #: Images a record may speak of; their checksums make it 256 KB.
 _IMAGES = 1 << 16
+#: Failures a record may have; each has a reason of up to some kilobytes.
+_FAILURES = 1000
+_COMMIT_EVERY = 64
 #: Fewer records than this for each one that would do are left as they are.
 _WORTH = 16
 #: With more failures than this, what they say would fill the memory.
@@ -40,27 +45,40 @@ def compact(path: str, progress: Progress) -> Progress:
     Raises:
         OSError: when the disk refuses; the old ledger then still stands.
     """
-    total = len(progress.states)
-    checksums = np.zeros(total, "<u4")
-    for record in read_records(path, total):
-        if isinstance(record, DoneRecord) and record.checksums:
-            checksums[record.start : record.start + record.count] = np.frombuffer(record.checksums, "<u4")
-    failures = sorted(standing_failures(path, progress))
-    indices = [failure.index for failure in failures]
-    new = path + ".short"
-    ledger = Ledger(new, 0)
+    short = path + ".short"
+    ledger = Ledger(short, 0)
     try:
-        for start, stop in progress.ranges(RESULT, FAILED):
-            for first in range(start, stop, _IMAGES):
-                last = min(first + _IMAGES, stop)
-                inside = failures[bisect.bisect_left(indices, first) : bisect.bisect_left(indices, last)]
-                ledger.add(first, last - first, inside, checksums[first:last].tobytes())
+        for number, record in enumerate(_short_records(path, progress), 1):
+            ledger.add(*record)
+            if number % _COMMIT_EVERY == 0:
+                ledger.commit()
         ledger.commit()
     finally:
         ledger.close()
-    os.replace(new, path)
+    after = replay(short, len(progress.states))
+    if not np.array_equal(after.states, progress.states) or after.damaged:
+        raise OSError("{}: it does not say what the long one says".format(short))
+    os.replace(short, path)
     sync_folder(os.path.dirname(path))
-    return replay(path, total)
+    return after
+
+
+def _short_records(path: str, progress: Progress) -> Iterator[DoneRecord]:
+    checksums = np.zeros(len(progress.states), "<u4")
+    for record in read_records(path, progress):
+        if isinstance(record, DoneRecord) and record.checksums:
+            checksums[record.start : record.start + record.count] = np.frombuffer(record.checksums, "<u4")
+    failures = collections.deque(sorted(standing_failures(path, progress)))
+    for start, stop in progress.ranges(RESULT, FAILED):
+        while start < stop:
+            end = min(start + _IMAGES, stop)
+            inside: List[Failure] = []
+            while failures and failures[0].index < end:
+                inside.append(failures.popleft())
+                if len(inside) == _FAILURES:
+                    end = inside[-1].index + 1
+            yield DoneRecord(start, end - start, inside, checksums[start:end].tobytes())
+            start = end
 
 
 def sync_folder(path: str) -> None:

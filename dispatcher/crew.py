@@ -204,7 +204,7 @@ class Crew:
             return self._kill_worker(
                 "it did not come up within {:.0f} s (--boot-timeout)".format(self._deadlines.boot), now
             )
-        if self.state == UP and now - self._heard > self._deadlines.silence:
+        if self.state in (UP, ENDING) and now - self._heard > self._deadlines.silence:
             return self._kill_worker(
                 "it gave no sign of life for {:.0f} s (--hang-timeout)".format(self._deadlines.silence), now
             )

@@ -6,6 +6,8 @@ import os
 import re
 from typing import Any, BinaryIO, Iterator, List
 
+from ..errors import ImageListError
+
 _CHUNK = 1 << 20
 _ODD_PATH = re.compile(rb"//|/\.{1,2}(/|$)|/$")
 
@@ -19,6 +21,9 @@ def entries(file: BinaryIO, base: bytes) -> Iterator[List[bytes]]:
 
     Yields:
         Absolute, normal paths, many at a time. Blank entries are passed over; blanks around a name are part of it.
+
+    Raises:
+        ImageListError: when there is a NUL byte in a list of lines.
     """
     chunk = _chunk(file)
     if chunk.startswith(b"\xef\xbb\xbf"):
@@ -43,6 +48,13 @@ def _chunk(file: Any) -> bytes:
 
 
 def _paths(text: bytes, base: bytes, separator: bytes) -> List[bytes]:
+    if separator == b"\n" and b"\0" in text:
+        line = text[: text.index(b"\0")].rpartition(b"\n")[2]
+        raise ImageListError(
+            "--images: the list has a NUL byte after {!r}, though its lines end with newlines; is it damaged?".format(
+                os.fsdecode(line[-100:])
+            )
+        )
     if _is_plain(text, separator):
         return text.split(separator)
     return [_absolute(entry, base, separator) for entry in text.split(separator) if entry.strip()]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, List, NamedTuple
 
-from ..errors import MismatchError
+from ..errors import MismatchError, OutputError
 from ..ledger import OPEN, replay
 from ..runfolder import RunFolder
 from ..runrecord import read_run_record
@@ -16,7 +16,19 @@ from ..runrecord import read_run_record
 _FIXED = ("count", "images", "naming", "format")
 
 
-def check_same_run(folder: RunFolder, fingerprint: Dict[str, Any], force: bool) -> List[str]:
+class Comparison(NamedTuple):
+    """How a run compares with what the folder holds.
+
+    Attributes:
+        passed_over: differences that `force` passed over.
+        gives_way: the folder holds a different run of which nothing is done; its ledger must go before anything is recorded.
+    """
+
+    passed_over: List[str]
+    gives_way: bool
+
+
+def check_same_run(folder: RunFolder, fingerprint: Dict[str, Any], force: bool) -> Comparison:
     """Compares what decides the results with the run that the folder holds.
 
     A run of which nothing is done yet holds nothing worth keeping, and gives way.
@@ -26,23 +38,25 @@ def check_same_run(folder: RunFolder, fingerprint: Dict[str, Any], force: bool) 
         fingerprint: of the run that is asked for (`Plan.fingerprint`).
         force: go on in spite of differences, where that can make sense.
 
-    Returns:
-        The differences that `force` passed over.
-
     Raises:
         MismatchError: naming each difference.
         OutputError: when the folder is damaged.
     """
     if not os.path.exists(folder.ledger):
-        return []
+        return Comparison([], gives_way=True)
+    if not os.path.exists(folder.run):
+        raise OutputError(
+            "{}: it is missing, so nothing tells which run the ledger beside it belongs to. Bring it back, or move the run "
+            "folder away to begin anew.".format(folder.run)
+        )
     earlier = read_run_record(folder).fingerprint
     changed = [key for key in fingerprint if earlier.get(key) != fingerprint[key]]
     if not changed:
-        return []
+        return Comparison([], gives_way=False)
     count = int(earlier["count"])
     done = count - replay(folder.ledger, count).count(OPEN)
     if not done:
-        return []
+        return Comparison([], gives_way=True)
     differences = [
         "another list of images"
         if key == "images"
@@ -51,7 +65,7 @@ def check_same_run(folder: RunFolder, fingerprint: Dict[str, Any], force: bool) 
     ]
     fixed = sorted(set(changed) & set(_FIXED))
     if force and not fixed:
-        return differences
+        return Comparison(differences, gives_way=False)
     advice = "Choose another folder, or give the earlier command"
     if force:
         advice += "; --force cannot help, since what is done is known by its place in the list"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import itertools
 import os
 import re
 import sys
@@ -21,6 +22,7 @@ EXTENSIONS = frozenset(
     b".jp2 .avif .exr .hdr .pic .sr .ras".split()
 )
 _CHUNK = 1 << 20
+_BATCH = 1 << 14
 _SIGNATURES = (
     (b"\xff\xd8\xff", "an image"),
     (b"\x89PNG", "an image"),
@@ -224,7 +226,9 @@ def _choose_naming(clashes: List[Tuple[bytes, bytes]], root: bytes, flat: bool, 
 def _rewrite_without(dropped: Container[int], list_path: str, index_path: str) -> str:
     writer = ImageListWriter(list_path + ".new", index_path + ".new")
     listed = ImageList(list_path, index_path)
-    writer.add([path for index, path in enumerate(listed) if index not in dropped])
+    kept = (path for index, path in enumerate(listed) if index not in dropped)
+    for batch in iter(lambda: list(itertools.islice(kept, _BATCH)), []):
+        writer.add(batch)
     listed.close()
     digest = writer.close()
     os.replace(list_path + ".new", list_path)

@@ -10,9 +10,10 @@ import tempfile
 from typing import Any, Dict, Iterator, List, Optional
 
 from ..config import RunConfig, lasting, resolve
-from ..errors import ConfigError, DivaInferError, OutputError, RunFailed
-from ..imagelist import ImageList, ImageListWriter, Listing
+from ..errors import ConfigError, DivaInferError, ImageListError, OutputError, RunFailed
+from ..imagelist import ImageList, ImageListWriter, Listing, list_digest
 from ..lock import RunLock
+from ..output.formats import begin_anew
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord, now, read_run_record
 from .fingerprint import check_same_run
@@ -52,8 +53,8 @@ def run(config: RunConfig, say: Optional[Say] = None) -> Summary:
     if not config.out:
         raise ConfigError("--out is missing: give the folder for the results.")
     folder = RunFolder(config.out)
-    with _disk_troubles(folder), RunLock(folder, say):
-        return _begin(plan, folder, _earlier_listing(config, folder), say)
+    with _disk_troubles(folder), RunLock(folder, say) as lock:
+        return _begin(plan, folder, _earlier_listing(config, folder), lock, say)
 
 
 @sigterm_as_ctrl_c()
@@ -73,34 +74,52 @@ def resume(out: str, say: Optional[Say] = None, **changes: Any) -> Summary:
     """
     say = say or log.info
     folder = RunFolder(out)
-    record = read_run_record(folder)
-    plan = make_plan(resolve(dict(record.config, **changes), {}))
-    with _disk_troubles(folder), RunLock(folder, say):
-        return _begin(plan, folder, record.listing, say)
+    read_run_record(folder)  # Before the lock, which would make a folder where there is none.
+    with _disk_troubles(folder), RunLock(folder, say) as lock:
+        record = read_run_record(folder)
+        plan = make_plan(resolve(dict(record.config, **changes), {}))
+        if not _listing_is_there(record, folder):
+            raise OutputError(
+                "{}: it is not the list of this run any more. Give the whole command again; it reads the list anew.".format(
+                    folder.list
+                )
+            )
+        return _begin(plan, folder, record.listing, lock, say)
 
 
 def _earlier_listing(config: RunConfig, folder: RunFolder) -> Optional[Listing]:
     """The listing the folder holds, if the given list is certainly the same: reading ten million lines takes a while."""
     try:
         record = read_run_record(folder)
-        ImageList(folder.list, folder.index).close()
-    except (OSError, ValueError, DivaInferError):
+    except OutputError:
         return None  # Then it is read anew, and compared by its digest.
     same = (
         record.listing.source != ""
         and record.config.get("flat") == config.flat
         and record.listing.source == source_digest(config.images)
     )
-    return record.listing if same else None
+    return record.listing if same and _listing_is_there(record, folder) else None
 
 
-def _begin(plan: Plan, folder: RunFolder, listing: Optional[Listing], say: Say) -> Summary:
+def _listing_is_there(record: RunRecord, folder: RunFolder) -> bool:
+    """Whether the folder's list is the one that `run.json` speaks of: a start may have ended between the two."""
+    try:
+        images = ImageList(folder.list, folder.index)
+        count = len(images)
+        images.close()
+        return count == record.listing.count and list_digest(folder.list) == record.listing.digest
+    except ImageListError:
+        return False
+
+
+def _begin(plan: Plan, folder: RunFolder, listing: Optional[Listing], lock: RunLock, say: Say) -> Summary:
     """Checks that this is the run that the folder holds, if it holds one, and starts it.
 
     Args:
         plan: what is asked for.
         folder: the run folder, locked.
         listing: the image list that is in the folder already; None to make it.
+        lock: the folder's.
         say: takes sentences.
     """
     config = plan.config
@@ -109,19 +128,21 @@ def _begin(plan: Plan, folder: RunFolder, listing: Optional[Listing], say: Say) 
     try:
         made = listing or write_listing(config.images, config.flat, new_list, new_index)
         fingerprint = plan.fingerprint(made)
-        passed_over = check_same_run(folder, fingerprint, config.force)
+        compared = check_same_run(folder, fingerprint, config.force)
     except (DivaInferError, OSError, KeyboardInterrupt):
         folder.remove_unless_used()
         raise
+    if compared.gives_way:
+        begin_anew(folder)
     if listing is None:
         os.replace(new_list, folder.list)
         os.replace(new_index, folder.index)
-    _record(plan, folder, made, fingerprint, passed_over).write(folder)
+    _record(plan, folder, made, fingerprint, compared.passed_over).write(folder)
     for note in plan.notes + tuple(made.notes):
         say(note)
-    if passed_over:
-        say("--force: going on in spite of: {}.".format("; ".join(passed_over)))
-    return Start(plan, folder, made, say).run()
+    if compared.passed_over:
+        say("--force: going on in spite of: {}.".format("; ".join(compared.passed_over)))
+    return Start(plan, folder, made, say, lock=lock).run()
 
 
 def _record(

@@ -10,9 +10,9 @@ import time
 from typing import Any, Callable, List, Optional
 
 from ..config import lasting
-from ..errors import DivaInferError
 from ..imagelist import ImageList, Listing
 from ..ledger import FAILED, OPEN, RESULT, Ledger, Progress, replay, standing_failures
+from ..lock import RunLock
 from ..naming import JSON
 from ..output.formats import BLOCK_IMAGES, USUAL_BYTES, make_keeper
 from ..runfolder import RunFolder, write_json
@@ -44,6 +44,7 @@ class Start:
         folder: the run folder, locked, with the image list in it.
         listing: the image list.
         say: takes each sentence the operator should read.
+        lock: the folder's; None for a folder of nobody else's.
         workers: how many of the plan's devices are used; None for all.
         progress: overrules the plan's `--progress`.
     """
@@ -54,6 +55,7 @@ class Start:
         folder: RunFolder,
         listing: Listing,
         say: Say,
+        lock: Optional[RunLock] = None,
         workers: Optional[int] = None,
         progress: Optional[str] = None,
     ) -> None:
@@ -61,6 +63,7 @@ class Start:
         self._folder = folder
         self._listing = listing
         self._say = say
+        self._lock = lock
         self._devices = plan.devices[:workers]
         self._progress_mode = progress or plan.config.progress
 
@@ -77,8 +80,6 @@ class Start:
         """
         started = time.monotonic()
         folder = self._folder
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(folder.summary)
         before = self._replayed()
         with contextlib.ExitStack() as closing:
             images = ImageList(folder.list, folder.index)
@@ -104,15 +105,17 @@ class Start:
             closing.callback(listener.close)
             grace = self._plan.config.grace
             finished, error = False, ""
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(folder.summary)
             # Until the summary is written: a signal in between must not cost it.
             interrupts = closing.enter_context(Interrupts())
             show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts))
             try:
-                committer = Committer(folder.out, ledger, failure_log, keeper)
+                committer = Committer(folder.out, ledger, failure_log, keeper, self._lock)
                 pool = Pool(listener, crews, self._scheduler(before, to_do), committer, interrupts, show, grace)
                 finished = pool.run()
-            except (DivaInferError, OSError) as failed:
-                error = str(failed)
+            except BaseException as failed:
+                error = str(failed) or repr(failed)
                 raise
             finally:
                 summary = self._summary(crews, before.count(RESULT), finished, error, time.monotonic() - started)
@@ -134,10 +137,15 @@ class Start:
         """What was done before; the ledger is made short when that is worth it."""
         path = self._folder.ledger
         before = replay(path, self._listing.count)
-        lost = os.path.getsize(path) - before.size if os.path.exists(path) else 0
-        if lost:
+        torn = os.path.getsize(path) - before.size if os.path.exists(path) else 0
+        if torn:
             # A torn record at the end is what a crash leaves; its images are simply done again.
-            log.info("%s: its last %d bytes are torn and are cut off", path, lost)
+            log.info("%s: its last %d bytes are torn and are cut off", path, torn)
+        if before.damaged:
+            self._say(
+                "{}: {:,} bytes in its middle are damaged, as by a fault of the disk; the images they told of are done "
+                "again.".format(path, before.damaged)
+            )
         if self._plan.config.format == JSON and worth_it(before):
             before = compact(path, before)
         return before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import Callable, Dict, Iterator, List, NamedTuple
 
 from ..imagelist import ImageList
@@ -10,7 +12,7 @@ from ..runfolder import RunFolder
 from . import jsonl, parquet
 from .format import Keeper, Row, Store
 from .jsonfiles import JsonFiles, JsonFilesKeeper
-from .shards import Shards, ShardsKeeper
+from .shards import Shards, ShardsKeeper, shards_in
 
 
 class Codec(NamedTuple):
@@ -28,6 +30,19 @@ CODECS: Dict[str, Codec] = {
 BLOCK_IMAGES = {JSON: 64, JSONL: 512, PARQUET: 512}
 #: Bytes an image takes on the disk when nothing is known yet: twenty detections.
 USUAL_BYTES = {JSON: 4096, JSONL: 2500, PARQUET: 500}
+
+
+def begin_anew(folder: RunFolder) -> None:
+    """Forgets the run in a folder, of which nothing is done: its ledger, which is about another list, and its shards.
+
+    Raises:
+        OSError: when the disk refuses.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(folder.ledger)
+    for name in CODECS:
+        for shard in shards_in(folder.out, name):
+            os.unlink(shard.path)
 
 
 def make_store(name: str, worker: str, folder: RunFolder, naming: Naming) -> Store:

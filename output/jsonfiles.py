@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -14,11 +13,13 @@ import numpy as np
 from ..imagelist import ImageList
 from ..ledger import Progress
 from ..naming import Naming
-from ..runfolder import RunFolder
+from ..runfolder import FOLDER, RunFolder
 from .format import Finished, Keeper, Row, Store
 
 #: Folders known to exist; forgotten now and then, so that a list of millions of folders does not fill the memory.
 _KNOWN_FOLDERS = 10000
+#: What is said of a name that no result can have or has.
+_NOT_THERE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP, errno.EINVAL))
 
 
 class JsonFiles(Store):
@@ -40,8 +41,11 @@ class JsonFiles(Store):
 
     def put(self, row: Row) -> None:
         """Writes the file."""
+        name = self._naming.result_name(row.image)
+        if _is_ours(name):
+            raise OSError(errno.EINVAL, "its name is one of the run folder's own")
         content = json.dumps(row.detections).encode("ascii")
-        self._write(self._naming.result_name(row.image), content)
+        self._write(name, content)
         self._checksums[row.index] = zlib.crc32(content)
 
     def settle(self, start: int, stop: int) -> bytes:
@@ -82,6 +86,11 @@ class JsonFiles(Store):
         self._folders.add(folder)
 
 
+def _is_ours(name: bytes) -> bool:
+    """Whether a result of this name would lie among the run folder's own files."""
+    return name.startswith(FOLDER.encode("ascii") + b"/")
+
+
 class JsonFilesKeeper(Keeper):
     """Takes away the results of images that failed after all.
 
@@ -99,8 +108,14 @@ class JsonFilesKeeper(Keeper):
     def place(self, finished: Iterable[Finished]) -> None:
         """Removes what a worker wrote of a failed image, if it died after that and before it could report it."""
         for failure in (failure for one in finished for failure in one.failures):
-            with contextlib.suppress(OSError):
-                os.unlink(os.path.join(self._out, self._naming.result_name(self._images[failure.index])))
+            name = self._naming.result_name(self._images[failure.index])
+            if _is_ours(name):
+                continue
+            try:
+                os.unlink(os.path.join(self._out, name))
+            except OSError as error:
+                if error.errno not in _NOT_THERE:
+                    raise
 
     def sweep(self, progress: Progress) -> None:
         """Nothing: a result that the ledger does not know is written again, over the old one, with the same bytes."""

@@ -64,7 +64,7 @@ def merge(out: str, target: str, bare: bool = False) -> Merged:
             os.fsync(file.fileno())
         os.replace(part, target)
     except OSError as error:
-        raise OutputError("{}: it cannot be written ({}).".format(target, error.strerror))
+        raise OutputError("{}: it cannot be written ({}).".format(error.filename or target, error.strerror))
     finally:
         for name in (part, table):
             if os.path.exists(name):

@@ -8,12 +8,14 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..errors import OutputError
 from ..imagelist import ImageList
-from ..naming import JSON, Naming
+from ..ledger import RESULT, Progress, replay
+from ..naming import JSON
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord, read_run_record
 from .format import Row
 from .formats import CODECS
-from .shards import Shard, shards_in
+from .schema import fault
+from .shards import Shard, known_shards, shard_name
 
 
 class Result(NamedTuple):
@@ -24,7 +26,7 @@ class Result(NamedTuple):
         image: absolute path of the image.
         path: absolute path of the file that holds its result, or would hold it; "" for an image in no shard.
         detections: dicts with `category_id`, `cat_name`, `score`, `bbox` (`[x, y, width, height]` in pixels of the image),
-            `segmentation`; None when the image has no result, because it failed or is still to do.
+            `segmentation`; None when the ledger knows of no result: the image failed, or is still to do.
         image_size: the image's height and width, pixels; None where the format does not tell.
     """
 
@@ -49,36 +51,42 @@ def results(out: str) -> Iterator[Result]:
     """
     folder = RunFolder(out)
     record = read_run_record(folder)
+    progress = replay(folder.ledger, record.listing.count)
     images = ImageList(folder.list, folder.index)
-    read = _files(folder, images, record.listing.naming) if record.format == JSON else _shards(folder, images, record)
+    read = _files if record.format == JSON else _shards
     try:
-        yield from read
+        yield from read(folder, images, record, progress)
     finally:
         images.close()
 
 
-def _files(folder: RunFolder, images: ImageList, naming: Naming) -> Iterator[Result]:
+def _files(folder: RunFolder, images: ImageList, record: RunRecord, progress: Progress) -> Iterator[Result]:
+    out, naming = os.fsencode(folder.out), record.listing.naming
     for index, image in enumerate(images):
-        path = os.path.join(os.fsencode(folder.out), naming.result_name(image))
-        try:
-            with open(path, encoding="ascii") as result:
-                detections = json.load(result)
-        except FileNotFoundError:
-            detections = None
-        except (OSError, ValueError) as error:
-            raise _damaged(os.fsdecode(path), error)
+        path = os.fsdecode(os.path.join(out, naming.result_name(image)))
+        detections = None
+        # The ledger tells what is a result of this run; an unknown file may be an earlier run's.
+        if progress.states[index] == RESULT:
+            try:
+                with open(path, "rb") as result:
+                    detections = json.loads(result.read().decode("ascii"))
+            except (OSError, ValueError) as error:
+                raise _damaged(path, error)
+            if fault(detections) is not None:
+                raise _damaged(path, fault(detections))
         size = tuple(detections[0].get("im_size", ())) if detections else ()
-        yield Result(index, os.fsdecode(image), os.fsdecode(path), detections, size or None)  # type: ignore[arg-type]
+        yield Result(index, os.fsdecode(image), path, detections, size or None)  # type: ignore[arg-type]
 
 
-def _shards(folder: RunFolder, images: ImageList, record: RunRecord) -> Iterator[Result]:
+def _shards(folder: RunFolder, images: ImageList, record: RunRecord, progress: Progress) -> Iterator[Result]:
     with_size = record.config["result_style"] == "later"
-    waiting = iter(shards_in(folder.out, record.format))
+    waiting = iter(sorted(known_shards(folder.ledger, progress)))
     following = next(waiting, None)
     rows: Dict[int, Tuple[Row, str]] = {}
     for index, image in enumerate(images):
-        while following is not None and following.start <= index:
-            rows.update((row.index, (row, following.path)) for row in read_shard(following, record.format))
+        while following is not None and following[0] <= index:
+            shard = Shard(*following, os.path.join(folder.out, shard_name(*following, record.format)))
+            rows.update((row.index, (row, shard.path)) for row in read_shard(shard, record.format))
             following = next(waiting, None)
         row, path = rows.pop(index, (None, ""))
         if row is None:
@@ -107,7 +115,7 @@ def read_shard(shard: Shard, name: str) -> List[Row]:
         raise _damaged(shard.path, error)
 
 
-def _damaged(path: str, error: Exception) -> OutputError:
+def _damaged(path: str, error: object) -> OutputError:
     return OutputError(
         "{}: this result cannot be read ({}). `divainfer verify` tells which others cannot.".format(path, error)
     )

@@ -14,7 +14,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
 
-from ..ledger import RESULT, DoneRecord, OpenedRecord, Progress, read_records
+from ..ledger import RESULT, DoneRecord, Progress, read_records
 from ..runfolder import RunFolder
 from .format import Finished, Keeper, Row, Store
 
@@ -108,18 +108,22 @@ class ShardsKeeper(Keeper):
                 os.unlink(shard.path)
 
 
-def known_shards(ledger: str, progress: Progress) -> Dict[Tuple[int, int], DoneRecord]:
-    """The shards there should be, by first image and one more than the last, with their records.
+def known_shards(ledger: str, progress: Progress) -> Dict[Tuple[int, int], int]:
+    """The shards there should be: by first image and one more than the last, the number of the record that says so.
+
+    When results are opened again, each shard that has any of them is done with as a whole: `repair` opens all of its images.
 
     Args:
         ledger: the ledger's path.
         progress: its replay.
     """
-    known: Dict[Tuple[int, int], DoneRecord] = {}
-    for record in read_records(ledger, len(progress.states)):
-        if isinstance(record, OpenedRecord):
-            if record.state == RESULT:
-                known.pop((record.start, record.start + record.count), None)
-        elif record.has_result:
-            known[record.start, record.start + record.count] = record
+    known: Dict[Tuple[int, int], int] = {}
+    for number, record in enumerate(read_records(ledger, progress)):
+        start, stop = record.start, record.start + record.count
+        if isinstance(record, DoneRecord):
+            if record.has_result:
+                known[start, stop] = number
+        elif record.state == RESULT:
+            for shard in [shard for shard in known if shard[0] < stop and start < shard[1]]:
+                del known[shard]
     return known

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import zlib
@@ -10,18 +9,16 @@ from typing import Callable, Iterator, List, NamedTuple, Set
 
 import numpy as np
 
-from ..errors import OutputError
-from ..imagelist import ImageList
+from ..imagelist import ImageList, list_digest
 from ..ledger import FAILED, OPEN, RESULT, DoneRecord, Progress, read_records, replay, standing_failures
-from ..naming import JSON, Naming
+from ..lock import holder
+from ..naming import JSON, PARQUET, Naming
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord, read_run_record
 from .formats import CODECS
+from .parquet import check_pyarrow
 from .schema import fault
 from .shards import Shard, known_shards, shard_name, shards_in
-
-_CHUNK = 1 << 20
-_TELL_EVERY = 1000
 
 
 class Problem(NamedTuple):
@@ -49,31 +46,33 @@ class Verification(NamedTuple):
     open: int
 
 
-def verify(out: str, found: Callable[[Problem], None], told: Callable[[int], None] = lambda done: None) -> Verification:
-    """Checks a run's results.
+def verify(out: str, found: Callable[[Problem], None]) -> Verification:
+    """Checks a run's results. While it is at work, those that were recorded when this began.
 
     Args:
         out: the output folder.
         found: takes each problem, as it is found.
-        told: takes the number of images looked at, now and then.
 
     Returns:
         What the ledger says; whether the results are as it says is what `found` was told.
 
     Raises:
-        OutputError: when the folder holds no run, or its own files are damaged.
+        UsageError: when the folder holds no run, or its own files cannot be read.
     """
     folder = RunFolder(out)
     record = read_run_record(folder)
+    if record.format == PARQUET:
+        check_pyarrow()
+    at_work = holder(folder) is not None
     progress = replay(folder.ledger, record.listing.count)
-    for problem in _own_files(folder, record, progress):
-        found(problem)
     images = ImageList(folder.list, folder.index)
     try:
+        for problem in _own_files(folder, record, progress, at_work):
+            found(problem)
         if record.format == JSON:
-            problems = _json_files(folder, record.listing.naming, images, progress, told)
+            problems = _json_files(folder, record.listing.naming, images, progress)
         else:
-            problems = _shards(folder, record.format, images, progress, told)
+            problems = _shards(folder, record.format, images, progress, at_work)
         for problem in problems:
             found(problem)
     finally:
@@ -81,39 +80,28 @@ def verify(out: str, found: Callable[[Problem], None], told: Callable[[int], Non
     return Verification(record.listing.count, progress.count(RESULT), progress.count(FAILED), progress.count(OPEN))
 
 
-def _own_files(folder: RunFolder, record: RunRecord, progress: Progress) -> Iterator[Problem]:
-    digest = hashlib.sha256()
-    try:
-        with open(folder.list, "rb") as file:
-            for chunk in iter(lambda: file.read(_CHUNK), b""):
-                digest.update(chunk)
-    except OSError as error:
-        raise OutputError("{}: it cannot be read ({}).".format(folder.list, error.strerror))
-    if "sha256:" + digest.hexdigest() != record.listing.digest:
+def _own_files(folder: RunFolder, record: RunRecord, progress: Progress, at_work: bool) -> Iterator[Problem]:
+    if list_digest(folder.list) != record.listing.digest:
         yield Problem(folder.list, "it is not the list of this run any more")
     size = os.path.getsize(folder.ledger) if os.path.exists(folder.ledger) else 0
-    if size != progress.size:
-        yield Problem(
-            folder.ledger, "its last {:,} bytes are torn; the next start cuts them off".format(size - progress.size)
-        )
+    if progress.damaged:
+        yield Problem(folder.ledger, "{:,} bytes in its middle are damaged".format(progress.damaged))
+    if size != progress.size and not at_work:
+        torn = size - progress.size
+        yield Problem(folder.ledger, "its last {:,} bytes are torn; the next start cuts them off".format(torn))
     standing = sum(1 for _ in standing_failures(folder.ledger, progress))
     if standing != progress.count(FAILED):
-        yield Problem(
-            folder.ledger, "{:,} images failed, but {:,} reasons stand".format(progress.count(FAILED), standing)
-        )
+        what = "{:,} images failed, but {:,} reasons stand".format(progress.count(FAILED), standing)
+        yield Problem(folder.ledger, what)
 
 
-def _json_files(
-    folder: RunFolder, naming: Naming, images: ImageList, progress: Progress, told: Callable[[int], None]
-) -> Iterator[Problem]:
+def _json_files(folder: RunFolder, naming: Naming, images: ImageList, progress: Progress) -> Iterator[Problem]:
     checksums = np.zeros(len(progress.states), "<u4")
-    for record in read_records(folder.ledger, len(progress.states)):
+    for record in read_records(folder.ledger, progress):
         if isinstance(record, DoneRecord) and record.checksums:
             checksums[record.start : record.start + record.count] = np.frombuffer(record.checksums, "<u4")
     out = os.fsencode(folder.out)
     for index, image in enumerate(images):
-        if index % _TELL_EVERY == 0:
-            told(index)
         path = os.path.join(out, naming.result_name(image))
         state = progress.states[index]
         if state == OPEN:
@@ -142,13 +130,14 @@ def _json_fault(content: bytes) -> str:
     return wrong or "the checksum differs"
 
 
-def _shards(
-    folder: RunFolder, name: str, images: ImageList, progress: Progress, told: Callable[[int], None]
-) -> Iterator[Problem]:
+def _shards(folder: RunFolder, name: str, images: ImageList, progress: Progress, at_work: bool) -> Iterator[Problem]:
     there: Set[str] = {shard.path for shard in shards_in(folder.out, name)}
     seen = np.zeros(len(progress.states), np.uint8)
-    looked = 0
-    for (start, stop), record in known_shards(folder.ledger, progress).items():
+    known = known_shards(folder.ledger, progress)
+    for number, record in enumerate(read_records(folder.ledger, progress)):
+        start, stop = record.start, record.start + record.count
+        if not isinstance(record, DoneRecord) or known.get((start, stop)) != number:
+            continue
         shard = Shard(start, stop, os.path.join(folder.out, shard_name(start, stop, name)))
         there.discard(shard.path)
         failed = {failure.index for failure in record.failures}
@@ -156,12 +145,11 @@ def _shards(
         for what in _shard_faults(shard, name, record.checksums, expected, images):
             yield Problem(shard.path, what, start, stop)
         seen[expected] += 1
-        looked += record.count
-        told(looked)
-    for path in sorted(there):
+    # A run at work has brought shards to their place that its ledger did not know when this began.
+    for path in sorted(there) if not at_work else ():
         yield Problem(path, "the ledger does not know this shard; the next start removes it")
     for index in np.flatnonzero((seen > 1) | ((seen == 1) != (progress.states == RESULT))).tolist():
-        yield Problem(os.fsdecode(images[index]), "it has {} results".format(seen[index]))
+        yield Problem(os.fsdecode(images[index]), "it has {} results".format(seen[index]), index, index + 1)
 
 
 def _shard_faults(shard: Shard, name: str, checksum: bytes, expected: List[int], images: ImageList) -> Iterator[str]:

@@ -213,6 +213,9 @@ class FrameQueue:
         """After `drain`, once `at_rest`: reports what is done of each lease, and gives the rest back."""
         commands: List[Command] = [Done(number, block.parts()) for number, block in sorted(self._blocks.items())]
         self._blocks.clear()
+        # What loaders still say of these images comes too late.
+        for loader in self._loaders.values():
+            loader.tickets.clear()
         return commands
 
     def tick(self, now: float) -> List[Command]:
