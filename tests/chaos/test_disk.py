@@ -180,9 +180,9 @@ def test_an_output_folder_that_is_renamed_in_the_middle(tmp_path, images, half_d
 STRIKES = ["worker replace 5 EDQUOT", "dispatcher syncfs 1 EDQUOT", "dispatcher fdatasync 1 EDQUOT"]
 STRIKES += ["dispatcher replace 3 EDQUOT"]
 MORE_STRIKES = ["dispatcher syncfs 1 EIO", "dispatcher fdatasync 1 EROFS", "dispatcher fsync 1 ENOSPC"]
-MORE_STRIKES += [
-    "dispatcher {} {} EDQUOT".format(point, number) for point in ("open", "replace") for number in (2, 4, 5, 8)
-]
+#: The first file opened to write is the lock, without which nothing is begun.
+MORE_STRIKES += ["dispatcher open-to-write {} EDQUOT".format(number) for number in (3, 4, 6, 8)]
+MORE_STRIKES += ["dispatcher replace {} EDQUOT".format(number) for number in (1, 2, 4, 5)]
 
 
 @pytest.mark.parametrize(

@@ -90,22 +90,23 @@ class _Strike:
 
 
 def _strike(point, strike):
-    if point == "open":
-        _strike_open(strike)
+    if point in ("open", "open-to-write"):
+        _strike_open(strike, also_reading=point == "open")
     elif point == "syncfs":
         _strike_syncfs(strike)
     else:
         setattr(os, point, strike.instead_of(getattr(os, point)))
 
 
-def _strike_open(strike):
+def _strike_open(strike, also_reading):
     """Counts the run folder's files only; libraries open many others."""
     real = builtins.open
 
-    def opening(file, *args, **kwargs):
-        if isinstance(file, (str, bytes)) and b".divainfer" in os.fsencode(file):
-            return strike.call(real, file, *args, **kwargs)
-        return real(file, *args, **kwargs)
+    def opening(file, mode="r", *args, **kwargs):
+        ours = isinstance(file, (str, bytes)) and b".divainfer" in os.fsencode(file)
+        if ours and (also_reading or mode.strip("bt") != "r"):
+            return strike.call(real, file, mode, *args, **kwargs)
+        return real(file, mode, *args, **kwargs)
 
     builtins.open = opening
 
