@@ -42,7 +42,7 @@ class JsonFiles(Store):
     def put(self, row: Row) -> None:
         """Writes the file."""
         name = self._naming.result_name(row.image)
-        if _is_ours(name):
+        if is_ours(name):
             raise OSError(errno.EINVAL, "its name is one of the run folder's own")
         content = json.dumps(row.detections).encode("ascii")
         self._write(name, content)
@@ -86,7 +86,7 @@ class JsonFiles(Store):
         self._folders.add(folder)
 
 
-def _is_ours(name: bytes) -> bool:
+def is_ours(name: bytes) -> bool:
     """Whether a result of this name would lie among the run folder's own files."""
     return name.startswith(FOLDER.encode("ascii") + b"/")
 
@@ -109,7 +109,7 @@ class JsonFilesKeeper(Keeper):
         """Removes what a worker wrote of a failed image, if it died after that and before it could report it."""
         for failure in (failure for one in finished for failure in one.failures):
             name = self._naming.result_name(self._images[failure.index])
-            if _is_ours(name):
+            if is_ours(name):
                 continue
             try:
                 os.unlink(os.path.join(self._out, name))

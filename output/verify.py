@@ -16,6 +16,7 @@ from ..naming import JSON, PARQUET, Naming
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord, read_run_record
 from .formats import CODECS
+from .jsonfiles import is_ours
 from .parquet import check_pyarrow
 from .schema import fault
 from .shards import Shard, known_shards, shard_name, shards_in
@@ -102,12 +103,13 @@ def _json_files(folder: RunFolder, naming: Naming, images: ImageList, progress: 
             checksums[record.start : record.start + record.count] = np.frombuffer(record.checksums, "<u4")
     out = os.fsencode(folder.out)
     for index, image in enumerate(images):
-        path = os.path.join(out, naming.result_name(image))
+        name = naming.result_name(image)
+        path = os.path.join(out, name)
         state = progress.states[index]
         if state == OPEN:
             continue
         if state == FAILED:
-            if os.path.lexists(path):
+            if os.path.lexists(path) and not is_ours(name):
                 yield Problem(os.fsdecode(path), "its image has a failure record as well")
             continue
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -15,6 +16,11 @@ import psutil
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# A folder for temporary files of our own: what other programs leave in /tmp is not these tests' fault.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+tempfile.tempdir = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="divainfer-tests-")
+atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
 #: Each is a folder name that has broken some program: blanks, quotes, a newline, bytes that are not UTF-8.
 WEIRD_NAMES = [b"plain", b"two words", b'it\'s "quoted"', b"new\nline", b"not-utf8-\xff\xfe", b"$HOME;*?[x]", b"-rf"]

@@ -140,3 +140,15 @@ def test_a_whole_block_is_asked_for_at_once_however_few_slots_there_are():
     queue.loader_up("a", 0.0)
     wants = [command for command in queue.lease(0, 0, 3, 0.0) if isinstance(command, Want)]
     assert wants == [Want(99)], "one of the three is with the loader"
+
+
+def test_what_loaders_say_after_the_end_is_passed_over():
+    queue = FrameQueue(4, 1, 10.0)
+    queue.start()
+    queue.loader_up("a", 0.0)
+    one, two = asks(queue.lease(3, 0, 4, 0.0))
+    queue.drain()
+    queue.give_back()
+    assert queue.frame_failed("a", one.ticket, "truncated", "why", 0.0) == []
+    assert ready(queue, two) == []
+    assert queue.loader_gone("a", "killed", 0.0) == []

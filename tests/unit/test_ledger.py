@@ -80,12 +80,21 @@ def test_every_torn_end_is_cut_off_and_written_over(path):
         assert done(path) == expected + [(50, 51)], length
 
 
-def test_a_flipped_bit_ends_the_replay(path):
-    write(path, [(0, 10, []), (10, 5, [])])
-    with open(path, "r+b") as file:
-        file.seek(-2, os.SEEK_END)
-        file.write(b"\xff")
-    assert done(path) == [(0, 10)]
+def test_a_flipped_bit_costs_its_record_only(path):
+    write(path, [(0, 10, []), (10, 10, []), (20, 10, [])])
+    with open(path, "rb") as file:
+        whole = file.read()
+    length = (len(whole) - len(MAGIC)) // 3
+    for at in range(len(MAGIC), len(whole)):
+        with open(path, "wb") as file:
+            file.write(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+        hit = (at - len(MAGIC)) // length
+        progress = replay(path, 1000)
+        expected = [(start, start + 10) for start in (0, 10, 20) if start != 10 * hit]
+        assert list(progress.ranges(RESULT)) == ([(0, 20)] if hit == 2 else [(10, 30)] if hit == 0 else expected), at
+        assert progress.damaged == (0 if hit == 2 else length)
+    write(path, [(40, 1, [])])
+    assert replay(path, 1000).count(RESULT) == 21, "and it goes on behind the last sound one"
 
 
 def test_a_record_beyond_the_list_is_damage(path):
@@ -154,6 +163,18 @@ def test_compaction_says_the_same_in_fewer_words(path):
         0, before.count(RESULT) + len(failures)
     )
     assert not os.path.exists(path + ".short")
+
+
+def test_compaction_of_failures_with_long_reasons_keeps_them_all(path):
+    total = 140_000
+    reason = "x" * 1100
+    lost = [[Failure(index, "engine", reason) for index in range(at, at + 500)] for at in range(0, 70_000, 500)]
+    write(path, [(failures[0].index, 500, failures) for failures in lost], total)
+    write(path, [(start, 500, []) for start in range(70_000, total, 500)], total)
+    before = replay(path, total)
+    after = compact(path, before)
+    assert (after.count(FAILED), after.count(RESULT)) == (70_000, 70_000)
+    assert sum(1 for failure in standing_failures(path, after) if failure.reason == reason) == 70_000
 
 
 def test_compaction_of_holes_and_opened_failures(path):

@@ -183,6 +183,7 @@ def test_the_file_is_renewed_while_it_is_ours(folder, monkeypatch, caplog):
     os.utime(folder.owner, (0, 0))
     wait_for(lambda: os.stat(folder.owner).st_mtime > time.time() - 60)
     leave(folder, host="elsewhere")
-    wait_for(lambda: "end one of the two" in caplog.text)
+    wait_for(lambda: mine.lost)
+    assert "taken over by another divainfer" in caplog.text
     mine.release()
     assert read_record(folder.owner)["host"] == "elsewhere", "it is not ours any more"
