@@ -72,6 +72,7 @@ class WorkerOrders:
         style: result style.
         format: result format.
         block_images: images of a block at most.
+        report_every: seconds between reports on blocks that are not done.
         score_threshold: least score kept.
         keep: class ids kept; None for all.
         boot_timeout: seconds for the engine's start, and for its first batch.
@@ -102,6 +103,7 @@ class WorkerOrders:
     style: str
     format: str
     block_images: int
+    report_every: float
     score_threshold: float
     keep: Optional[List[int]]
     boot_timeout: float

@@ -3,8 +3,8 @@
     dispatcher                    worker                         loader
         |  <---- WorkerUp, WantBlock |  <---------- LoaderUp         |
         |  Lease ------------------> |  Memory, Ticket ------------> |
-        |  <-- BlockDone, Heartbeat  |  <---- FrameReady/FrameFailed |
-        |  <-- LoaderHere            |                               |
+        |  <-- BlockPart, BlockDone  |  <---- FrameReady/FrameFailed |
+        |  <-- Heartbeat, LoaderHere |                               |
         |  LoaderGone, Stop -------> |                               |
 
 Every socket is a ROUTER on the left and a DEALER on the right; the DEALER's identity is its process's name.
@@ -92,8 +92,17 @@ class WantBlock(NamedTuple):
     images: int
 
 
+class BlockPart(NamedTuple):
+    """Some images of a leased block are done; the lease goes on for the others. `finished` as in `BlockDone`."""
+
+    block: int
+    finished: List[Any]
+
+
 class BlockDone(NamedTuple):
-    """What has become of a leased block: its finished ranges, and the rest is given back, because the worker was told to stop.
+    """The end of a lease: what has become of it besides the parts reported before.
+
+    What is in no part is given back, because the worker was told to stop.
 
     Attributes:
         block: the lease.
@@ -197,8 +206,8 @@ class FrameFailed(NamedTuple):
 
 
 Message = Union[
-    WorkerUp, WorkerFailed, WantBlock, BlockDone, Heartbeat, LoaderHere, LoaderStuck, WorkerDone, Lease, LoaderGone, Stop,
-    LoaderUp, Memory, Ticket, FrameReady, FrameFailed,
+    WorkerUp, WorkerFailed, WantBlock, BlockPart, BlockDone, Heartbeat, LoaderHere, LoaderStuck, WorkerDone, Lease, LoaderGone,
+    Stop, LoaderUp, Memory, Ticket, FrameReady, FrameFailed,
 ]  # fmt: skip
 
 _KINDS: Tuple[Type[Any], ...] = Message.__args__  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Callable, Iterable, List, Optional
+from typing import Any, Callable, Iterable, List, Optional
 
 from .. import messages
 from ..errors import EngineBootError, RunFailed
@@ -155,6 +155,8 @@ class Pool:
             crew.heard(now, stats)
             if isinstance(message, messages.WantBlock):
                 self._send(self._scheduler.want(worker, message.images))
+            elif isinstance(message, messages.BlockPart):
+                self._block_part(worker, message)
             elif isinstance(message, messages.BlockDone):
                 self._block_done(worker, message)
             elif isinstance(message, messages.WorkerUp):
@@ -178,13 +180,14 @@ class Pool:
         for block in blocks:
             self._listener.send(block.worker, messages.Lease(block.block, block.start, block.count))
 
+    def _block_part(self, worker: str, message: messages.BlockPart) -> None:
+        for one in _finished(message.finished):
+            if self._scheduler.part_done(worker, message.block, one.start, one.stop, one.results):
+                self._done(one)
+
     def _block_done(self, worker: str, message: messages.BlockDone) -> None:
-        finished = [
-            Finished(start, stop, tuple(Failure(*failure) for failure in failures), checksums, author)
-            for start, stop, failures, checksums, author in message.finished
-        ]
-        results = sum(one.stop - one.start - len(one.failures) for one in finished)
-        leases = self._scheduler.done(worker, message.block, results)
+        finished = _finished(message.finished)
+        leases = self._scheduler.done(worker, message.block, sum(one.results for one in finished))
         if leases is None:
             log.warning("%s reports block %d, which is not its own; ignored", worker, message.block)
             return
@@ -204,6 +207,14 @@ class Pool:
                 "The ledger cannot be written ({}). Everything recorded before is safe; make room and give the same "
                 "command again.".format(error)
             )
+
+
+def _finished(rows: List[Any]) -> List[Finished]:
+    """Finished ranges as they come in a message."""
+    return [
+        Finished(start, stop, tuple(Failure(*failure) for failure in failures), checksums, author)
+        for start, stop, failures, checksums, author in rows
+    ]
 
 
 def drain_seconds(grace: float) -> float:

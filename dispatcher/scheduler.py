@@ -64,6 +64,7 @@ class Scheduler:
         self._most = max(most, self._least)
         self._next_block = 0
         self._leases: Dict[int, Block] = {}
+        self._reported: Dict[int, Set[int]] = {}
         self._suspects: Deque[int] = collections.deque()
         self._alone: Set[int] = set()
         self._proven = proven
@@ -76,12 +77,25 @@ class Scheduler:
 
     def outstanding(self, worker: str) -> int:
         """Images that a worker holds leases on."""
-        return sum(lease.count for lease in self._leases.values() if lease.worker == worker)
+        return sum(self._left(lease) for lease in self._leases.values() if lease.worker == worker)
 
     def want(self, worker: str, images: int) -> List[Block]:
         """A worker can take that many more images. The request stands until a block answers it."""
         self._wanted[worker] = images
         return self._serve()
+
+    def part_done(self, worker: str, block: int, start: int, stop: int, results: int) -> bool:
+        """Images `start` to `stop - 1` of a block are done, with that many results.
+
+        Returns:
+            Whether they are; not when the worker does not hold that lease (any more).
+        """
+        lease = self._leases.get(block)
+        if lease is None or lease.worker != worker:
+            return False
+        self._reported.setdefault(block, set()).update(range(start, stop))
+        self._proven = self._proven or results > 0
+        return True
 
     def done(self, worker: str, block: int, results: int) -> Optional[List[Block]]:
         """A worker is through with a block, and has that many results.
@@ -93,6 +107,7 @@ class Scheduler:
         if lease is None or lease.worker != worker:
             return None
         del self._leases[block]
+        self._reported.pop(block, None)
         self._alone.discard(block)
         self._proven = self._proven or results > 0
         return self._serve()
@@ -116,13 +131,14 @@ class Scheduler:
         for lease in reversed(held):
             del self._leases[lease.block]
             stop = lease.start + lease.count
-            suspects = [index for index in range(lease.start, stop) if index in suspected]
+            reported = self._reported.pop(lease.block, set())
+            suspects = [index for index in range(lease.start, stop) if index in suspected and index not in reported]
             if self._proven and lease.block in self._alone:
                 convicted += suspects
             else:
                 self._suspects.extend(suspects)
             self._alone.discard(lease.block)
-            for first, last in reversed(list(between(lease.start, stop, suspects))):
+            for first, last in reversed(list(between(lease.start, stop, reported.union(suspects)))):
                 self._todo.appendleft((first, last))
                 self.unleased += last - first
         return convicted, self._serve()
@@ -173,7 +189,7 @@ class Scheduler:
     def _block_size(self, worker: str) -> int:
         """How many images a worker may have now; 0 when it holds its share of the rest already."""
         held = self.outstanding(worker)
-        rest = self.unleased + sum(lease.count for lease in self._leases.values())
+        rest = self.unleased + sum(map(self._left, self._leases.values()))
         # Near the end a worker that has hoarded its share must wait, or the others would finish long before it.
         share = -(-rest // self._workers)
         room = share - held if held >= 2 * self._least else max(share - held, self._least)
@@ -181,6 +197,10 @@ class Scheduler:
         if size <= 0:
             return 0
         return max(size - size % self._least, self._least)
+
+    def _left(self, lease: Block) -> int:
+        """Images of a lease that are not done yet."""
+        return lease.count - len(self._reported.get(lease.block, ()))
 
     def _lease(self, worker: str, start: int, count: int) -> Block:
         block = Block(self._next_block, worker, start, count)

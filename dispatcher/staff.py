@@ -8,7 +8,7 @@ from typing import List, Sequence
 from ..boot import LoaderOrders, WorkerOrders
 from ..computingfile import computing_at_death
 from ..imagelist import Listing
-from ..output.formats import BLOCK_IMAGES
+from ..output.formats import BLOCK_IMAGES, REPORT_EVERY
 from ..runfolder import RunFolder
 from ..sockets import new_address
 from .child import Child
@@ -85,6 +85,7 @@ class Staff:
             style=config.result_style,
             format=config.format,
             block_images=BLOCK_IMAGES[config.format],
+            report_every=REPORT_EVERY[config.format],
             score_threshold=config.score_threshold,
             keep=None if plan.keep is None else list(plan.keep),
             boot_timeout=config.boot_timeout,

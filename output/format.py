@@ -50,9 +50,9 @@ class Finished(NamedTuple):
     worker: str
 
     @property
-    def has_result(self) -> bool:
-        """Whether any of its images has a result."""
-        return len(self.failures) < self.stop - self.start
+    def results(self) -> int:
+        """How many of its images have a result."""
+        return self.stop - self.start - len(self.failures)
 
 
 class Store(abc.ABC):

@@ -28,6 +28,9 @@ CODECS: Dict[str, Codec] = {
 }
 #: Images of a block at most. A shard is a block, and files of a few hundred images serve whoever reads them.
 BLOCK_IMAGES = {JSON: 64, JSONL: 512, PARQUET: 512}
+#: Seconds after which the finished part of a block is recorded, though the block is not done. For a shard format each part is
+#: a file.
+REPORT_EVERY = {JSON: 5.0, JSONL: 60.0, PARQUET: 60.0}
 #: Bytes an image takes on the disk when nothing is known yet: twenty detections.
 USUAL_BYTES = {JSON: 4096, JSONL: 2500, PARQUET: 500}
 

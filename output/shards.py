@@ -96,7 +96,7 @@ class ShardsKeeper(Keeper):
     def place(self, finished: Iterable[Finished]) -> None:
         """Renames the shards of finished blocks to their place."""
         for one in finished:
-            if one.has_result:
+            if one.results:
                 name = shard_name(one.start, one.stop, self._suffix)
                 os.replace(_part(self._folder, one.worker, name), os.path.join(self._folder.out, name))
 

@@ -50,10 +50,17 @@ class Part(NamedTuple):
 
 
 class Done(NamedTuple):
-    """That block is over: it is done, all in one part; or (after `drain`) only its `parts` are."""
+    """Those parts of a block are done that were not named before.
+
+    Attributes:
+        block: the lease.
+        parts: ranges of its images.
+        over: whether that ends the lease; after `drain` images in no part are given back.
+    """
 
     block: int
     parts: List[Part]
+    over: bool = True
 
 
 class Stuck(NamedTuple):

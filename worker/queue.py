@@ -15,7 +15,8 @@ first frames that happen to be ready would rarely lie side by side.
 from __future__ import annotations
 
 import collections
-from typing import Deque, Dict, List, Optional, Tuple
+import math
+from typing import Deque, Dict, List, Optional, Set, Tuple
 
 from ..messages import Failure
 from ..ranges import between
@@ -41,20 +42,25 @@ class _Ticket:
 
 
 class _Block:
-    """A lease: the images that are not over yet, and the failures so far."""
+    """A lease: the images that are not over yet, those that were reported, and the failures among the others."""
 
     def __init__(self, start: int, count: int) -> None:
         self.start = start
         self.stop = start + count
         self.left = set(range(start, start + count))
+        self.reported: Set[int] = set()
         self.failures: List[Failure] = []
 
     def parts(self) -> List[Part]:
-        """What is done of it, as ranges."""
-        return [
+        """What is done of it and was not reported before, as ranges."""
+        parts = [
             Part(start, stop, [failure for failure in self.failures if start <= failure.index < stop])
-            for start, stop in between(self.start, self.stop, self.left)
+            for start, stop in between(self.start, self.stop, self.left | self.reported)
         ]
+        self.failures = []
+        for part in parts:
+            self.reported.update(range(part.start, part.stop))
+        return parts
 
 
 class _Loader:
@@ -84,15 +90,20 @@ class FrameQueue:
         batch_size: frames the engine takes in one step.
         deadline: seconds a loader may work on one image.
         block: images that make a whole block; so many are asked for at once, if they are more than the slots.
+        report_every: seconds after which the finished part of a block is reported, though the block is not done.
     """
 
-    def __init__(self, slots: int, batch_size: int, deadline: float, block: int = 1) -> None:
+    def __init__(
+        self, slots: int, batch_size: int, deadline: float, block: int = 1, report_every: float = math.inf
+    ) -> None:
         if slots < batch_size or slots % batch_size:
             raise ValueError("{} slots do not divide into batches of {}".format(slots, batch_size))
         self.slots = slots
         self.batch_size = batch_size
         self._deadline = deadline
         self._ahead = max(slots, block)
+        self._report_every = report_every
+        self._reported_at: Optional[float] = None
         self._cells = [_Cell() for _ in range(slots // batch_size)]
         self._free: Deque[int] = collections.deque(range(len(self._cells)))
         self._filling: Optional[int] = None
@@ -201,9 +212,10 @@ class FrameQueue:
             commands += self._image_over(frame.block, frame.index, failed.get(frame.index))
         return commands + self._go_on(now)
 
-    def drain(self) -> None:
-        """From now on asks for nothing more; what is being computed is still written."""
+    def drain(self) -> List[Command]:
+        """From now on asks for nothing more; what is being computed is still written. Reports what is done so far."""
         self._draining = True
+        return self._parts()
 
     def dropped(self, number: int) -> None:
         """After `drain`: the engine passes a batch over that it had not begun."""
@@ -219,13 +231,25 @@ class FrameQueue:
         return commands
 
     def tick(self, now: float) -> List[Command]:
-        """Time has passed; names each stuck loader once."""
-        commands: List[Command] = []
+        """Time has passed; names each stuck loader once, and reports parts of blocks when it is time."""
+        commands: List[Command] = self._report(now)
         for name, loader in self._loaders.items():
             if loader.tickets and not loader.reported and now - loader.since > self._deadline:
                 loader.reported = True
                 commands.append(Stuck(name))
         return commands
+
+    def _report(self, now: float) -> List[Command]:
+        if self._reported_at is None:
+            self._reported_at = now
+        if now - self._reported_at < self._report_every or self._draining:
+            return []
+        self._reported_at = now
+        return self._parts()
+
+    def _parts(self) -> List[Command]:
+        reports = [Done(number, block.parts(), over=False) for number, block in sorted(self._blocks.items())]
+        return [report for report in reports if report.parts]
 
     # --- what follows
 

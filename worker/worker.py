@@ -103,7 +103,9 @@ class Worker:
         slots = slot_count(orders.queue_mem, size, orders.batch_size, orders.streams, orders.loaders)
         log.info("queue of %d frames of at most %.1f MB", slots, size / 1e6)
         self._memory = FrameMemory.create(slots, size)
-        self._queue = FrameQueue(slots, orders.batch_size, orders.hang_timeout, orders.block_images)
+        self._queue = FrameQueue(
+            slots, orders.batch_size, orders.hang_timeout, orders.block_images, orders.report_every
+        )
         keep = None if orders.keep is None else frozenset(orders.keep)
         folder = RunFolder(orders.out)
         naming = Naming(orders.naming[0], os.fsencode(orders.naming[1]))
@@ -131,7 +133,8 @@ class Worker:
                 self._do(self._queue.written(event.number, event.failures, now))
             elif isinstance(event, Settled):
                 self._settling -= 1
-                self._dispatcher.send(messages.BlockDone(event.block, [list(one) for one in event.finished]))
+                kind = messages.BlockDone if event.over else messages.BlockPart
+                self._dispatcher.send(kind(event.block, [list(one) for one in event.finished]))
             elif isinstance(event, Dropped):
                 self._queue.dropped(event.number)
             elif isinstance(event, Ready):
@@ -181,7 +184,7 @@ class Worker:
                 self._do(self._queue.loader_gone(message.loader, message.how, now))
             elif isinstance(message, messages.Stop):
                 self._stopping = True
-                self._queue.drain()
+                self._do(self._queue.drain())
                 self._computing.stop()
             else:
                 log.warning("the dispatcher sent %r, which is not for a worker", message)

@@ -32,10 +32,11 @@ class Written(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """All results of these ranges of a block are written."""
+    """All results of these ranges of a block are written; `over` as in `Done`."""
 
     block: int
     finished: List[Finished]
+    over: bool
 
 
 class Fatal(NamedTuple):
@@ -135,6 +136,7 @@ class Writer:
                 Finished(start, stop, tuple(failures), self._store.settle(start, stop), self._worker)
                 for start, stop, failures in done.parts
             ],
+            done.over,
         )
 
     def _put(self, frame: Frame, outcome: Outcome) -> Optional[Failure]:

@@ -36,7 +36,8 @@ def test_the_scheduler_finishes_every_image_once(total, workers, least, data):
         name = data.draw(st.sampled_from(busy))
         if data.draw(st.integers(0, 9)) == 9:
             mine = [index for block in held.pop(name) for index in range(block.start, block.start + block.count)]
-            computing = data.draw(st.lists(st.sampled_from(mine), max_size=least))
+            mine = [index for index in mine if not done[index]]
+            computing = data.draw(st.lists(st.sampled_from(mine), max_size=least)) if mine else []
             strikes.update(set(computing))
             convicted, leases = scheduler.lost(name, computing)
             assert all(strikes[index] >= 2 for index in convicted), "an innocent image was given up"
@@ -45,9 +46,19 @@ def test_the_scheduler_finishes_every_image_once(total, workers, least, data):
             generation += 1
             names[names.index(name)] = name = "{}.{}".format(name.split(".")[0], generation)
             give(scheduler.want(name, 40))
+        elif data.draw(st.integers(0, 4)) == 4:
+            block = data.draw(st.sampled_from(held[name]))
+            start = data.draw(st.integers(block.start, block.start + block.count - 1))
+            part = [
+                i for i in range(start, data.draw(st.integers(start + 1, block.start + block.count))) if not done[i]
+            ]
+            for index in part:
+                assert scheduler.part_done(name, block.block, index, index + 1, 1)
+            done.update(part)
+            assert not scheduler.part_done("stranger", block.block, start, start + 1, 1)
         else:
             block = held[name].pop(data.draw(st.integers(0, len(held[name]) - 1)))
-            done.update(range(block.start, block.start + block.count))
+            done.update(index for index in range(block.start, block.start + block.count) if not done[index])
             give(scheduler.done(name, block.block, block.count))
             give(scheduler.want(name, 40))
     assert done == collections.Counter(range(total))
@@ -61,7 +72,8 @@ SHAPES = [(2, 3), (3, 2), (4, 4)]
     st.integers(1, 5), st.integers(1, 6), st.integers(1, 60), st.integers(1, 4), st.integers(1, len(SHAPES)), st.data()
 )
 def test_the_frame_queue_finishes_every_image_once(batch_size, cells, total, loaders, shapes, data):
-    queue = FrameQueue(batch_size * cells, batch_size, deadline=10.0)
+    queue = FrameQueue(batch_size * cells, batch_size, deadline=1e9, report_every=3.0)
+    now, reported = 0.0, collections.Counter()
     unleased, wanted = total, 0
     next_block = next_loader = 0
     tickets = collections.OrderedDict()
@@ -85,8 +97,9 @@ def test_the_frame_queue_finishes_every_image_once(batch_size, cells, total, loa
                 assert command.images > 0 and not wanted
                 wanted = command.images
             elif isinstance(command, Done):
-                assert len(command.parts) == 1
-                over.append(command.block)
+                reported.update(index for part in command.parts for index in range(part.start, part.stop))
+                if command.over:
+                    over.append(command.block)
 
     def new_loader():
         nonlocal next_loader
@@ -106,6 +119,9 @@ def test_the_frame_queue_finishes_every_image_once(batch_size, cells, total, loa
         events += ["ready"] * 4 + ["failed", "gone"] if any(tickets.values()) else []
         events += ["computed"] * 3 if computing else []
         events += ["written"] * 3 if writing else []
+        if data.draw(st.integers(0, 3)) == 3:
+            now += 1.0
+            do(queue.tick(now))
         assert events, "work is left, but nothing can happen"
         event = data.draw(st.sampled_from(events))
         if event == "lease":
@@ -147,4 +163,5 @@ def test_the_frame_queue_finishes_every_image_once(batch_size, cells, total, loa
             do(queue.written(batch.number, [], 0.0))
     assert outcomes == collections.Counter(range(total))
     assert set(over) == leased and len(over) == len(leased)
+    assert reported == collections.Counter(range(total)), "each image is reported once"
     assert queue.at_rest

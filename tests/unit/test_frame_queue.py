@@ -152,3 +152,18 @@ def test_what_loaders_say_after_the_end_is_passed_over():
     assert queue.frame_failed("a", one.ticket, "truncated", "why", 0.0) == []
     assert ready(queue, two) == []
     assert queue.loader_gone("a", "killed", 0.0) == []
+
+
+def test_the_finished_part_of_a_slow_block_is_reported_after_a_while():
+    queue = FrameQueue(4, 1, 1000.0, report_every=5.0)
+    queue.start()
+    queue.loader_up("a", 0.0)
+    first = asks(queue.lease(3, 0, 4, 0.0))
+    assert queue.tick(0.0) == []
+    queue.frame_failed("a", first[0].ticket, "truncated", "why", 1.0)
+    assert queue.tick(4.0) == []
+    assert queue.tick(5.0) == [Done(3, [Part(0, 1, [Failure(0, "truncated", "why")])], over=False)]
+    assert queue.tick(10.0) == [], "nothing new"
+    queue.frame_failed("a", first[1].ticket, "truncated", "why", 11.0)
+    assert queue.drain() == [Done(3, [Part(1, 2, [Failure(1, "truncated", "why")])], over=False)], "at once"
+    assert queue.give_back() == [Done(3, [], over=True)]

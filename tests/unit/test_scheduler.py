@@ -110,3 +110,19 @@ def test_a_stranger_cannot_finish_a_block():
     (block,) = scheduler.want("a", 10)
     assert scheduler.done("b", block.block, 1) is None
     assert not scheduler.finished
+
+
+def test_what_a_lost_worker_had_reported_of_a_block_is_not_leased_again():
+    scheduler = Scheduler([(0, 20)], 20, workers=1, most=10)
+    (block,) = scheduler.want("a", 10)
+    assert (block.start, block.count) == (0, 10)
+    assert scheduler.part_done("a", block.block, 2, 5, 3)
+    assert scheduler.outstanding("a") == 7
+    convicted, _ = scheduler.lost("a", computing=[4, 6])
+    assert convicted == []
+    left, held = [], scheduler.want("b", 10)
+    while held:
+        one = held.pop(0)
+        left += range(one.start, one.start + one.count)
+        held += scheduler.done("b", one.block, one.count) + scheduler.want("b", 10)
+    assert sorted(left) == [0, 1] + list(range(5, 20)) and scheduler.finished
