@@ -104,7 +104,7 @@ def run_command(config_file: Optional[str], print_config: bool, dry: bool, debug
     _end(summary)
 
 
-@main.command("resume")
+@main.command("resume", short_help="Carry on a run from its folder alone.")
 @click.argument("folder", metavar="DIR")
 @functools.partial(_options, left_out=("images", "out"))
 @click.option("--debug", is_flag=True, help="Show a traceback with an error, and the dispatcher's log.")
@@ -137,7 +137,7 @@ def status_command(folder: str, as_json: bool) -> None:
             click.echo(line)
 
 
-@main.command("failures")
+@main.command("failures", short_help="Show the images without a result, and why.")
 @click.argument("folder", metavar="DIR")
 @click.option("--kind", metavar="KIND", default="", help="Only failures of this kind, such as 'truncated'.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -148,12 +148,18 @@ def failures_command(folder: str, kind: str, as_json: bool, paths: bool, null: b
 
     `divainfer resume DIR --retry failed` does them once more.
     """
+    if null and not paths:
+        raise click.UsageError("-0 goes with --paths.")
+    if as_json and paths:
+        raise click.UsageError("--json and --paths are two ways to show the same; give one.")
+    shown = False
     with _reporting():
         from . import failures
 
         for failed in failures(folder):
             if kind and failed.kind != kind:
                 continue
+            shown = True
             if paths:
                 click.echo(os.fsencode(failed.image) + (b"\0" if null else b"\n"), nl=False)
             elif as_json:
@@ -162,9 +168,11 @@ def failures_command(folder: str, kind: str, as_json: bool, paths: bool, null: b
                 click.echo("{}: {}: {}".format(_one_line(failed.image), failed.kind, failed.reason))
                 if failed.kind in ("crash", "engine"):
                     click.echo("    to see it again: {}".format(failed.repeat))
+    if not shown:
+        _say("No failure{}.".format(" of the kind {!r}".format(kind) if kind else ""))
 
 
-@main.command("verify")
+@main.command("verify", short_help="Check each result against the ledger.")
 @click.argument("folder", metavar="DIR")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object at the end instead of sentences.")
 @click.option("--repair", "mend", is_flag=True, help="Have lost and changed results made again by the next start.")
@@ -189,20 +197,20 @@ def verify_command(folder: str, as_json: bool, mend: bool) -> None:
         if mend and lost:
             opened = repair(folder, lost, _say)
             _say("{:,} images are to be done again: divainfer resume {}".format(opened, quoted(folder)))
-    sound = not problems and not state.open
     if as_json:
-        plain = dict(state._asdict(), sound=sound, problems=[problem._asdict() for problem in problems])
+        plain = dict(state._asdict(), sound=state.sound, problems=[problem._asdict() for problem in problems])
         click.echo(json.dumps(plain, indent=2))
     else:
         click.echo(
             "{:,} images: {:,} results, {:,} failures, {:,} to do; {}".format(
-                *state, "{:,} problems".format(len(problems)) if problems else "no problem"
+                *state[:4],
+                "{:,} problems".format(len(problems)) if problems else "not complete" if state.open else "no problem",
             )
         )
-    sys.exit(EXIT_OK if sound else EXIT_UNSOUND)
+    sys.exit(EXIT_OK if state.sound else EXIT_UNSOUND)
 
 
-@main.command("merge")
+@main.command("merge", short_help="Merge the results into one COCO file.")
 @click.argument("folder", metavar="DIR")
 @click.argument("target", metavar="FILE")
 @click.option("--bare", is_flag=True, help="The plain list that COCO.loadRes takes, without images and categories.")
@@ -221,7 +229,8 @@ def merge_command(folder: str, target: str, bare: bool) -> None:
 def _reporting(interrupted: str = "Stopped.", debug: bool = False) -> Iterator[None]:
     """Turns errors into one sentence and the documented exit code; `interrupted` is what is said of Ctrl-C and SIGTERM."""
     level = logging.INFO if debug else logging.WARNING
-    logging.basicConfig(handlers=[_EchoHandler()], level=level, format="%(levelname)s: %(message)s")
+    form = "%(asctime)s %(levelname)s: %(message)s"
+    logging.basicConfig(handlers=[_EchoHandler()], level=level, format=form, datefmt="%H:%M:%S")
     try:
         with sigterm_as_ctrl_c():
             yield
@@ -247,7 +256,8 @@ def _end(summary: "Summary") -> None:
     if summary.interrupted:
         click.echo("Stopped; {:,} images are left. The same command resumes.".format(summary.left))
     elif summary.failures:
-        click.echo("Reasons of the failures: {}/.divainfer/failures.jsonl".format(summary.out))
+        out = quoted(summary.out)
+        click.echo("Why: divainfer failures {0}. Once more: divainfer resume {0} --retry failed".format(out))
     sys.exit(summary.exit_code)
 
 
@@ -267,7 +277,8 @@ def _one_line(path: str) -> str:
 def _say(sentence: str) -> None:
     # A run goes on when whoever listened is gone (`2>&1 | head`, a closed terminal).
     with contextlib.suppress(OSError):
-        click.echo(sentence.encode("utf-8", "replace").decode("utf-8"), err=True)
+        # Not click's echo, which would write past the progress bar's own stream and leave pieces of it behind.
+        print(sentence.encode("utf-8", "replace").decode("utf-8"), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

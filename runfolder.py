@@ -7,10 +7,11 @@ ledger            what is done (see `ledger.py`)
 failures.jsonl    one JSON object a failure; written anew from the ledger at each start
 progress.json     how far it is, renewed every second while a dispatcher works here
 summary.json      figures of the last start, once it ended
+reserve           room for the summary, should the disk be full by then
 lock              held while a dispatcher works here; says who held it last
 lock.owner        who works here, on file systems without locks (see `ownerfile.py`)
 logs/             one file a worker, and one for its loaders
-parts/            results being written, one file a worker; renamed to their place when whole
+parts/            results being written, renamed to their place when whole; what each worker computes
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class RunFolder:
         self.failures = os.path.join(self.path, "failures.jsonl")
         self.progress = os.path.join(self.path, "progress.json")
         self.summary = os.path.join(self.path, "summary.json")
+        self.reserve = os.path.join(self.path, "reserve")
         self.lock = os.path.join(self.path, "lock")
         self.owner = os.path.join(self.path, "lock.owner")
         self.logs = os.path.join(self.path, "logs")

@@ -70,6 +70,8 @@ def read_run_record(folder: RunFolder) -> RunRecord:
         listing = Listing(**dict(listing, naming=Naming(rule, os.fsencode(root))))
         return RunRecord(**dict({name: plain[name] for name in RunRecord._fields}, listing=listing))
     except (FileNotFoundError, NotADirectoryError):
+        if not os.path.isdir(folder.out):
+            raise OutputError("{}: there is no such folder.".format(folder.out))
         raise OutputError("{}: there is no run of divainfer in this folder.".format(folder.out))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError("{}: it cannot be read ({}).".format(folder.run, getattr(error, "strerror", None) or error))

@@ -14,6 +14,7 @@ from ..boot import orders_json
 _KILL_SECONDS = 5.0
 _TAIL_BYTES = 4000
 _TAIL_LINES = 5
+_FATAL = "Fatal Python error"
 #: Exceptions and libraries' last words are worth a line; their warnings are not.
 _NOISE = ("Warning", "np_resource", "_np_q", "cuda_gpu_executor", "cpu_feature_guard", "oneDNN")
 
@@ -100,6 +101,10 @@ class Child:
         except OSError:
             return ""
         telling = [line.strip() for line in lines if line.strip() and not any(word in line for word in _NOISE)]
+        # Of a crash's dump the beginning tells: what happened, and where.
+        dumps = [number for number, line in enumerate(telling) if line.startswith(_FATAL)]
+        if dumps:
+            return " | ".join(telling[dumps[-1] : dumps[-1] + _TAIL_LINES])
         return " | ".join(telling[-_TAIL_LINES:])
 
 

@@ -79,6 +79,7 @@ class Crew:
         self.ever_up = False
         #: Why the first of its workers did not come up; "" when it did.
         self.boot_failure = ""
+        self.boot_failure_told = False
         self.final = False
         self.reported = False
         self._count = loaders

@@ -64,11 +64,13 @@ def check_same_run(folder: RunFolder, fingerprint: Dict[str, Any], force: bool) 
         for key in changed
     ]
     fixed = sorted(set(changed) & set(_FIXED))
-    if force and not fixed:
-        return Comparison(differences, gives_way=False)
+    if force and not fixed and done < count:
+        return Comparison(differences + ["{:,} images were done by then".format(done)], gives_way=False)
     advice = "Choose another folder, or give the earlier command"
-    if force:
+    if force and fixed:
         advice += "; --force cannot help, since what is done is known by its place in the list"
+    elif force:
+        advice += "; --force would change nothing, since all is done"
     elif not fixed:
         advice += "; --force mixes both in one folder, and notes it in run.json"
     raise MismatchError(

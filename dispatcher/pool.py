@@ -12,7 +12,7 @@ from ..messages import Failure
 from ..output.format import Finished
 from ..sockets import Listener
 from .committer import Committer
-from .crew import ENDING, UP, Crew, LoaderLost, Lost
+from .crew import ENDING, PAUSED, UP, Crew, LoaderLost, Lost
 from .interrupts import Interrupts
 from .scheduler import Block, Scheduler
 
@@ -111,6 +111,9 @@ class Pool:
             raise EngineBootError("No worker came up: {}.".format(self.crews[0].boot_failure.rstrip(".")))
         if any(crew.alive for crew in self.crews):
             for crew in self.crews:
+                if crew.boot_failure and crew.state == PAUSED and not crew.boot_failure_told:
+                    crew.boot_failure_told = True
+                    log.warning("%s did not come up, it is tried again: %s", crew.device.label, crew.boot_failure)
                 if not crew.alive and not crew.reported:
                     crew.reported = True
                     log.warning("%s is given up, the others go on: %s", crew.device.label, crew.reason)
@@ -133,7 +136,10 @@ class Pool:
             seconds = drain_seconds(self._grace)
             give_up = self._interrupts.since + seconds
             log.warning(
-                "Stopping: what can be computed in %.0f s (--grace) is finished. Ctrl-C again stops at once.", seconds
+                "Stopping: what can be computed in %.1f s is finished (--grace %g, less the time to record it). Ctrl-C again "
+                "stops at once.",
+                seconds,
+                self._grace,
             )
         while any(crew.state == ENDING for crew in self.crews) and time.monotonic() < give_up:
             self._turn()

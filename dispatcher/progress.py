@@ -94,7 +94,7 @@ class ProgressDisplay:
             self._bar.update(
                 self._task,
                 completed=self._earlier + done,
-                description="starting" if not done else "{}/{} workers".format(workers_up, workers),
+                description="starting" if not workers_up and not done else "{}/{} workers".format(workers_up, workers),
                 speed=self._speed(done, failures),
             )
         elif self._mode == LINES and now >= self._line_at:

@@ -13,9 +13,11 @@ from ..config import RunConfig, lasting, resolve
 from ..errors import ConfigError, DivaInferError, ImageListError, OutputError, RunFailed
 from ..imagelist import ImageList, ImageListWriter, Listing, list_digest
 from ..lock import RunLock
-from ..output.formats import begin_anew
+from ..naming import JSON
+from ..output.formats import BLOCK_IMAGES, USUAL_BYTES, begin_anew
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord, now, read_run_record
+from .diskspace import space_note
 from .fingerprint import check_same_run
 from .interrupts import sigterm_as_ctrl_c
 from .listing import source_digest, write_listing
@@ -202,9 +204,25 @@ def dry_run(config: RunConfig, say: Optional[Say] = None) -> Summary:
             check_same_run(RunFolder(config.out), plan.fingerprint(listing), config.force)
         tried = _first_of(folder, listing, max(plan.batch_size, _DRY_RUN_IMAGES))
         say("{:,} images listed; trying the first {} on {}.".format(listing.count, tried.count, plan.devices[0].label))
-        return Start(plan, folder, tried, say, workers=1, progress=NONE).run()
+        summary = Start(plan, folder, tried, say, workers=1, progress=NONE).run()
+        if config.out:
+            _note_space(config, listing, scratch, say)
+        return summary
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _note_space(config: RunConfig, listing: Listing, tried: str, say: Say) -> None:
+    """Says so when the results of a whole run will not fit, by the size of those that were tried."""
+    sizes = [entry.stat().st_size for entry in os.scandir(tried) if entry.is_file()]
+    bytes_each = sum(sizes) // len(sizes) if sizes and config.format == JSON else USUAL_BYTES[config.format]
+    files = -(-listing.count // (1 if config.format == JSON else BLOCK_IMAGES[config.format]))
+    there = os.path.abspath(config.out)
+    while not os.path.isdir(there):
+        there = os.path.dirname(there)
+    note = space_note(there, listing.count, bytes_each, files)
+    if note is not None:
+        say(note)
 
 
 def _check_out(out: str) -> None:

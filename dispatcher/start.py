@@ -33,6 +33,9 @@ from .summary import Summary, WorkerSummary
 
 log = logging.getLogger("dispatcher")
 
+#: More than a summary takes with a hundred workers.
+_RESERVE_BYTES = 1 << 16
+
 Say = Callable[[str], None]
 
 
@@ -107,6 +110,7 @@ class Start:
             finished, error = False, ""
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(folder.summary)
+            _reserve(folder)
             # Until the summary is written: a signal in between must not cost it.
             interrupts = closing.enter_context(Interrupts())
             show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts))
@@ -118,6 +122,7 @@ class Start:
                 error = str(failed) or repr(failed)
                 raise
             finally:
+                _release(folder)
                 summary = self._summary(crews, before.count(RESULT), finished, error, time.monotonic() - started)
                 with contextlib.suppress(OSError):
                     write_json(folder.summary, summary.to_json())
@@ -194,6 +199,17 @@ class Start:
                 WorkerSummary(crew.device.label, crew.description, crew.restarts, crew.stats) for crew in crews
             ),
         )
+
+
+def _reserve(folder: RunFolder) -> None:
+    """Keeps some room on the disk, so that a run that ends because it is full can still say so."""
+    with open(folder.reserve, "wb") as file:
+        file.write(bytes(_RESERVE_BYTES))
+
+
+def _release(folder: RunFolder) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(folder.reserve)
 
 
 class _Shown:

@@ -36,6 +36,7 @@ class Status(NamedTuple):
         results: images with a result on the disk and in the ledger.
         failures: images with a failure record.
         open: images to do.
+        damaged: bytes in the middle of the ledger that cannot be read; the images they told of count as to do.
         failure_kinds: how many failures, by kind.
         images_per_second: over the last minute; None when nothing is computed.
         seconds_left: at that rate.
@@ -53,6 +54,7 @@ class Status(NamedTuple):
     results: int
     failures: int
     open: int
+    damaged: int
     failure_kinds: Dict[str, int]
     images_per_second: Optional[float]
     seconds_left: Optional[float]
@@ -73,6 +75,8 @@ class Status(NamedTuple):
                 " ({})".format(", ".join("{:,} {}".format(count, kind) for kind, count in kinds)) if kinds else "",
             )
         )
+        if self.damaged:
+            lines.append("{:,} bytes in the middle of the ledger are damaged".format(self.damaged))
         if self.state in (RUNNING, STOPPING) and self.images_per_second:
             left = datetime.timedelta(seconds=int(self.seconds_left or 0))
             lines.append("{:.1f} images/s, {} left".format(self.images_per_second, left))
@@ -128,6 +132,7 @@ def status(out: str) -> Status:
         results=progress.count(RESULT),
         failures=progress.count(FAILED),
         open=progress.count(OPEN),
+        damaged=progress.damaged,
         failure_kinds=dict(collections.Counter(failure.kind for failure in standing_failures(folder.ledger, progress))),
         images_per_second=live.get("images_per_second") if at_work else None,
         seconds_left=live.get("seconds_left") if at_work else None,
@@ -163,7 +168,7 @@ def _worker_line(number: int, worker: Dict[str, Any]) -> str:
     stats = worker["stats"]
     total = sum(stats[name] for name in ("busy", "starved", "blocked", "idle"))
     shares = ["{} {:.0f}%".format(name, 100 * stats[name] / total if total else 0.0) for name in ("busy", "starved")]
-    return "worker {} ({}): {}{:,} results, {}{}".format(
+    return "worker {} ({}): {}{:,} results in this start, {}{}".format(
         number,
         worker["device"],
         "{}, ".format(worker["state"]) if "state" in worker else "",

@@ -6,6 +6,7 @@ import contextlib
 import os
 from typing import Callable, Dict, Iterator, List, NamedTuple
 
+from ..errors import OutputError
 from ..imagelist import ImageList
 from ..naming import JSON, JSONL, PARQUET, Naming
 from ..runfolder import RunFolder
@@ -38,14 +39,23 @@ USUAL_BYTES = {JSON: 4096, JSONL: 2500, PARQUET: 500}
 def begin_anew(folder: RunFolder) -> None:
     """Forgets the run in a folder, of which nothing is done: its ledger, which is about another list, and its shards.
 
+    Args:
+        folder: the run folder.
+
     Raises:
+        OutputError: when there are shards but no ledger, so that nobody knows whether they are worth keeping.
         OSError: when the disk refuses.
     """
+    shards = [shard for suffix in CODECS for shard in shards_in(folder.out, suffix)]
+    if shards and not os.path.exists(folder.ledger):
+        raise OutputError(
+            "--out {}: there are {:,} shards ({} for one), but no ledger that knows them. Choose another folder, or remove "
+            "them.".format(folder.out, len(shards), os.path.basename(shards[0].path))
+        )
+    for shard in shards:
+        os.unlink(shard.path)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(folder.ledger)
-    for name in CODECS:
-        for shard in shards_in(folder.out, name):
-            os.unlink(shard.path)
 
 
 def make_store(name: str, worker: str, folder: RunFolder, naming: Naming) -> Store:

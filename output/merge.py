@@ -46,6 +46,12 @@ def merge(out: str, target: str, bare: bool = False) -> Merged:
         OutputError: when the folder holds no run, a result is damaged, or the target cannot be written.
     """
     record = read_run_record(RunFolder(out))
+    # A file is written beside its place and renamed; that would replace a device or a pipe, or a link to one.
+    target = os.path.realpath(target)
+    if os.path.lexists(target) and not os.path.isfile(target):
+        raise OutputError(
+            "{}: this is no regular file. Give the name of one; it is there once it is whole.".format(target)
+        )
     naming = record.listing.naming
     part, table = target + ".part", target + ".images.part"
     try:

@@ -18,13 +18,13 @@ from .format import Row
 
 
 def check_pyarrow() -> None:
-    """Whether Parquet can be written here.
+    """Whether Parquet can be written and read here.
 
     Raises:
         ConfigError: when pyarrow is not installed.
     """
     if importlib.util.find_spec("pyarrow") is None:
-        raise ConfigError('--format parquet needs pyarrow: pip install "divainfer[parquet]", or take --format jsonl.')
+        raise ConfigError('The format parquet needs pyarrow: pip install "divainfer[parquet]", or take --format jsonl.')
 
 
 def encode(rows: List[Row]) -> bytes:

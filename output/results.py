@@ -9,11 +9,12 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 from ..errors import OutputError
 from ..imagelist import ImageList
 from ..ledger import RESULT, Progress, replay
-from ..naming import JSON
+from ..naming import JSON, PARQUET
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord, read_run_record
 from .format import Row
 from .formats import CODECS
+from .parquet import check_pyarrow
 from .schema import fault
 from .shards import Shard, known_shards, shard_name
 
@@ -54,6 +55,8 @@ def results(out: str) -> Iterator[Result]:
     progress = replay(folder.ledger, record.listing.count)
     images = ImageList(folder.list, folder.index)
     read = _files if record.format == JSON else _shards
+    if record.format == PARQUET:
+        check_pyarrow()
     try:
         yield from read(folder, images, record, progress)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import zlib
@@ -39,15 +40,21 @@ class Problem(NamedTuple):
 
 
 class Verification(NamedTuple):
-    """What a folder holds by its ledger: counts of images."""
+    """What a folder holds by its ledger, counts of images; and how many problems there are."""
 
     images: int
     results: int
     failures: int
     open: int
+    problems: int
+
+    @property
+    def sound(self) -> bool:
+        """Whether the run is complete and nothing is wrong with it."""
+        return not self.open and not self.problems
 
 
-def verify(out: str, found: Callable[[Problem], None]) -> Verification:
+def verify(out: str, found: Callable[[Problem], None] = lambda problem: None) -> Verification:
     """Checks a run's results. While it is at work, those that were recorded when this began.
 
     Args:
@@ -55,7 +62,7 @@ def verify(out: str, found: Callable[[Problem], None]) -> Verification:
         found: takes each problem, as it is found.
 
     Returns:
-        What the ledger says; whether the results are as it says is what `found` was told.
+        What the ledger says, and how many problems `found` was told.
 
     Raises:
         UsageError: when the folder holds no run, or its own files cannot be read.
@@ -67,18 +74,21 @@ def verify(out: str, found: Callable[[Problem], None]) -> Verification:
     at_work = holder(folder) is not None
     progress = replay(folder.ledger, record.listing.count)
     images = ImageList(folder.list, folder.index)
+    number = 0
     try:
-        for problem in _own_files(folder, record, progress, at_work):
-            found(problem)
+        own = _own_files(folder, record, progress, at_work)
         if record.format == JSON:
             problems = _json_files(folder, record.listing.naming, images, progress)
         else:
             problems = _shards(folder, record.format, images, progress, at_work)
-        for problem in problems:
+        for problem in itertools.chain(own, problems):
+            number += 1
             found(problem)
     finally:
         images.close()
-    return Verification(record.listing.count, progress.count(RESULT), progress.count(FAILED), progress.count(OPEN))
+    return Verification(
+        record.listing.count, progress.count(RESULT), progress.count(FAILED), progress.count(OPEN), number
+    )
 
 
 def _own_files(folder: RunFolder, record: RunRecord, progress: Progress, at_work: bool) -> Iterator[Problem]:
@@ -109,8 +119,8 @@ def _json_files(folder: RunFolder, naming: Naming, images: ImageList, progress: 
         if state == OPEN:
             continue
         if state == FAILED:
-            if os.path.lexists(path) and not is_ours(name):
-                yield Problem(os.fsdecode(path), "its image has a failure record as well")
+            if os.path.isfile(path) and not is_ours(name):
+                yield Problem(os.fsdecode(path), "its image has a failure record as well; remove this file")
             continue
         try:
             with open(path, "rb") as file:

@@ -99,6 +99,7 @@ def test_failures(finished, images):
     outcome = program("failures", finished)
     assert outcome.code == 0
     assert "broken.jpg: not-an-image: " in outcome.out and "new\\nline.jpg: empty: the file is empty" in outcome.out
+    assert program("failures", finished, "--kind", "nonsense").err == "No failure of the kind 'nonsense'.\n"
     rows = [json.loads(line) for line in program("failures", finished, "--json", "--kind", "empty").out.splitlines()]
     assert [row["image"] for row in rows] == [os.path.join(images, "new\nline.jpg")]
     assert program("failures", finished, "--paths", "-0", "--kind", "empty").out == rows[0]["image"] + "\0"
@@ -169,6 +170,22 @@ def test_verify_finds_a_result_too_many_and_a_torn_ledger(copied):
     assert outcome.code == 6 and extra in outcome.out and "4 bytes are torn" in outcome.out
 
 
+def test_results_that_are_there_when_a_slow_run_is_killed_are_not_done_again(tmp_path, images):
+    out = str(tmp_path / "out")
+    command = arguments(images, out, engine="emulated:busy_ms=1500")
+    with Started(*command) as run:
+        wait_for(lambda: os.path.isdir(out) and result_files(out) and seen(out)["results"] >= 2)
+        run.signal(signal.SIGKILL)
+        run.wait()
+    done = seen(out)["results"]
+    assert 2 <= done < 20, "blocks are larger than that"
+    with Started("resume", out) as run:
+        wait_for(lambda: seen(out)["state"] == "running")
+        run.signal(signal.SIGINT)
+        run.wait()
+    assert seen(out)["results"] >= done
+
+
 def test_verify_of_a_run_that_is_not_done(tmp_path, images):
     out = str(tmp_path / "out")
     with Started(*arguments(images, out, engine="emulated:busy_ms=500")) as run:
@@ -176,7 +193,7 @@ def test_verify_of_a_run_that_is_not_done(tmp_path, images):
         run.signal(signal.SIGINT)
         run.wait()
     outcome = program("verify", out)
-    assert outcome.code == 6 and "no problem" in outcome.out and " 0 to do" not in outcome.out
+    assert outcome.code == 6 and outcome.out.endswith(" to do; not complete\n")
 
 
 def test_merge_makes_a_coco_file(finished, images, tmp_path):
@@ -199,6 +216,15 @@ def test_merge_makes_a_coco_file(finished, images, tmp_path):
     bare = str(tmp_path / "bare.json")
     assert program("merge", finished, bare, "--bare").code == 0
     assert len(coco.loadRes(bare).anns) == len(coco.anns)
+
+
+def test_merge_does_not_replace_what_is_no_file(finished, tmp_path):
+    os.mkfifo(str(tmp_path / "pipe"))
+    os.symlink("pipe", str(tmp_path / "link"))
+    for target in (tmp_path, tmp_path / "pipe", tmp_path / "link"):
+        outcome = program("merge", finished, str(target))
+        assert outcome.code == 2 and "no regular file" in outcome.err
+    assert sorted(os.listdir(str(tmp_path))) == ["link", "pipe"]
 
 
 def test_merge_stops_at_a_damaged_result_and_leaves_nothing(copied, tmp_path):

@@ -120,6 +120,24 @@ def test_damage_in_the_middle_of_a_ledger_is_told_and_mended(tmp_path, lists):
     assert len(found) == 12 and None not in found
 
 
+def test_shards_without_a_ledger_are_not_removed(tmp_path, lists):
+    out = str(tmp_path / "out")
+    assert run(lists[0], out, "--format", "jsonl").code == 0
+    before = result_files(out)
+    os.unlink(own(out, "ledger"))
+    for outcome in (run(lists[0], out, "--format", "jsonl"), program("resume", out)):
+        assert outcome.code == 2 and "no ledger that knows them" in outcome.err
+    assert result_files(out) == before
+
+
+def test_force_with_nothing_left_to_do_does_not_rewrite_the_record(tmp_path, lists):
+    out = str(tmp_path / "out")
+    assert run(lists[0], out).code == 0
+    outcome = run(lists[0], out, "--score-threshold", "0.3", "--force")
+    assert outcome.code == 5 and "all is done" in outcome.err
+    assert run(lists[0], out).code == 0
+
+
 def test_files_of_an_earlier_run_are_no_results_of_this_one(tmp_path, lists):
     out = str(tmp_path / "out")
     assert run(lists[0], out).code == 0
