@@ -47,11 +47,11 @@ def merge(out: str, target: str, bare: bool = False) -> Merged:
     """
     record = read_run_record(RunFolder(out))
     # A file is written beside its place and renamed; that would replace a device or a pipe, or a link to one.
-    target = os.path.realpath(target)
-    if os.path.lexists(target) and not os.path.isfile(target):
+    if os.path.exists(target) and not os.path.isfile(target):
         raise OutputError(
             "{}: this is no regular file. Give the name of one; it is there once it is whole.".format(target)
         )
+    target = os.path.realpath(target)
     naming = record.listing.naming
     part, table = target + ".part", target + ".images.part"
     try:

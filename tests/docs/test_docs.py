@@ -52,15 +52,17 @@ def test_exit_codes_are_those_of_the_code():
 
 
 def test_the_python_examples_run(tmp_path):
-    """Both examples of docs/how-to/python.md, as they stand there; the engine through a real entry point."""
+    """The examples of docs/how-to/python.md, as they stand there; the engine through a real entry point."""
     text = (ROOT / "docs" / "how-to" / "python.md").read_text(encoding="utf-8")
-    api, engine = re.findall(r"```python\n(.*?)```", text, re.S)[:2]
+    run, folder, engine = re.findall(r"```python\n(.*?)```", text, re.S)[:3]
     draw_images(str(tmp_path / "frames"), 4)
     done = subprocess.run(
-        [sys.executable, "-c", api], cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", run + folder], cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert done.returncode == 0, done.stderr.decode()
-    assert done.stdout.decode().splitlines()[0].startswith("4 0 ")
+    said = done.stdout.decode().splitlines()
+    assert said[0].startswith("4 0 ") and said[-2:] == ["finished", "True"]
+    assert (tmp_path / "all.json").exists()
 
     package = tmp_path / "site" / "my_package"
     package.mkdir(parents=True)
