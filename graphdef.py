@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import hashlib
 import mmap
 import os
 import stat
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
+from .digest import digest_of_file
 from .errors import ModelError
 
 #: Dimensions, None for an unknown one.
@@ -146,16 +146,12 @@ def file_digest(path: str) -> str:
     Raises:
         ModelError: when it cannot be read.
     """
-    digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
-            for piece in iter(lambda: file.read(1 << 20), b""):
-                digest.update(piece)
+        return digest_of_file(path)
     except (OSError, ValueError) as error:
         raise ModelError(
             "{}: the model file cannot be read ({}).".format(path, getattr(error, "strerror", None) or error)
         )
-    return "sha256:" + digest.hexdigest()
 
 
 class _Broken(Exception):

@@ -14,6 +14,7 @@ from typing import BinaryIO, Iterator, List, NamedTuple, Sequence
 
 import numpy as np
 
+from .digest import digest_of_file
 from .errors import ImageListError
 from .naming import Naming
 
@@ -79,14 +80,10 @@ def list_digest(path: str) -> str:
     Raises:
         ImageListError: when it cannot be read.
     """
-    digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
-            for chunk in iter(lambda: file.read(_CHUNK), b""):
-                digest.update(chunk)
+        return digest_of_file(path)
     except OSError as error:
         raise ImageListError("{}: it cannot be read ({}).".format(path, error.strerror))
-    return "sha256:" + digest.hexdigest()
 
 
 class ImageList:

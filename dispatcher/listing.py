@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import itertools
 import os
 import re
 import sys
 from typing import BinaryIO, Container, Iterator, List, Optional, Set, Tuple
 
+from ..digest import digest_of_file
 from ..errors import ImageListError
 from ..imagelist import ImageList, ImageListWriter, Listing
 from ..naming import FLAT, FULL, STEM, Naming
@@ -93,11 +93,7 @@ def source_digest(images: str) -> str:
     name = os.fsencode(images)
     if images == "-" or not os.path.isfile(name) or _is_image(name):
         return ""
-    digest = hashlib.sha256(os.path.dirname(os.path.abspath(name)) + b"\0")
-    with open(name, "rb") as file:
-        for chunk in iter(lambda: file.read(_CHUNK), b""):
-            digest.update(chunk)
-    return "sha256:" + digest.hexdigest()
+    return digest_of_file(images, salt=os.path.dirname(os.path.abspath(name)) + b"\0")
 
 
 class _Source:
