@@ -11,6 +11,15 @@ from typing import Dict, Optional
 INJECTED = Path(__file__).parent / "chaos" / "injected"
 #: Signals and what they make any process of the run do.
 EXIT, HANG_IN_PYTHON, HANG_IN_C = signal.SIGUSR1, signal.SIGUSR2, signal.SIGVTALRM
+#: Every way a process may fail, by name.
+DEEDS = {
+    "SIGKILL": signal.SIGKILL,
+    "SIGSTOP": signal.SIGSTOP,
+    "SIGSEGV": signal.SIGSEGV,
+    "exit(1)": EXIT,
+    "hang in Python": HANG_IN_PYTHON,
+    "hang in C": HANG_IN_C,
+}
 #: Bytes in an image file, as in `sitecustomize.py`: the loader that reads it dies by SIGSEGV, or hangs.
 CRASH_MARKER = b"<injected: the loader crashes>"
 HANG_MARKER = b"<injected: the loader hangs>"

@@ -12,7 +12,7 @@ import time
 
 import psutil
 import pytest
-from injection import EXIT, HANG_IN_C, HANG_IN_PYTHON, injected, wait_until_armed
+from injection import DEEDS, injected, wait_until_armed
 from running import Started, divainfer, draw_images, failures, result_files, summary, wait_for, wait_for_results
 from serial_2019 import serial_result
 
@@ -24,14 +24,6 @@ OPTIONS += ["--hang-timeout", str(HANG_SECONDS)]
 #: Longer than anybody's patience.
 OVERDUE = HANG_SECONDS + 1.0
 
-DEEDS = {
-    "SIGKILL": signal.SIGKILL,
-    "SIGSTOP": signal.SIGSTOP,
-    "SIGSEGV": signal.SIGSEGV,
-    "exit(1)": EXIT,
-    "hang in Python": HANG_IN_PYTHON,
-    "hang in C": HANG_IN_C,
-}
 HANGS = ("SIGSTOP", "hang in Python", "hang in C")
 ROLES = ("dispatcher", "worker", "loader")
 MOMENTS = ("boot", "first batch", "steady", "last block", "shutting down")

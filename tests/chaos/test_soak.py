@@ -18,7 +18,7 @@ import time
 
 import psutil
 import pytest
-from injection import EXIT, HANG_IN_C, HANG_IN_PYTHON, injected
+from injection import DEEDS, injected
 from running import Started, divainfer, draw_images, failures, result_files
 from serial_2019 import serial_result
 from small_disk import fill, may_mount, mounted
@@ -34,14 +34,6 @@ OPTIONS += ["--loaders", "2", "--hang-timeout", "2", "--boot-timeout", "20"]
 #: 0 to 5 are documented; below 0 is the signal that ended the dispatcher.
 CODES = {0, 1, 2, 3, 4, 130}
 
-DEEDS = {
-    "SIGKILL": signal.SIGKILL,
-    "SIGSTOP": signal.SIGSTOP,
-    "SIGSEGV": signal.SIGSEGV,
-    "exit(1)": EXIT,
-    "hang in Python": HANG_IN_PYTHON,
-    "hang in C": HANG_IN_C,
-}
 #: Calls of the dispatcher, and how many of them there are in such a run, roughly.
 POINTS = {"open": 30, "replace": 12, "unlink": 8, "fsync": 8, "fdatasync": 5, "syncfs": 4}
 ACTIONS = ("kill-before", "kill-after", "ENOSPC", "EDQUOT", "EROFS", "EIO")

@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from running import draw_images, result_files, summary
+from running import draw_images, result_files, summary, wait_for
 
 from divainfer.computingfile import computing_at_death
 
@@ -46,13 +46,6 @@ def started(*arguments, stdin=subprocess.DEVNULL):
         for pipe in (process.stdin, process.stderr):
             if pipe is not None:
                 pipe.close()
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

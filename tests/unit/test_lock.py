@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from running import wait_for
 
 from divainfer import lock, ownerfile
 from divainfer.errors import OutputError
@@ -167,13 +168,6 @@ def test_who_judged_an_earlier_file_puts_a_new_one_back(folder):
     slow._put_aside(judged)
     assert read_record(folder.owner) == there
     first.release()
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_the_file_is_renewed_while_it_is_ours(folder, monkeypatch, caplog):
