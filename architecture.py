@@ -137,6 +137,39 @@ def infer(source: str, found: Shapes) -> Inferred:
     return Inferred(depths[0], classes[1], boxes[1] == 4)
 
 
+def settle(source: str, found: Shapes, *said: Mapping[str, Any]) -> Tuple[Architecture, List[str]]:
+    """The architecture of a checkpoint: what its variables tell, what is said of it, and defaults.
+
+    Args:
+        source: the checkpoint, for messages.
+        found: all its variables.
+        said: fields of `Architecture`, by whoever knows (a card, an operator); later ones win, None says nothing.
+
+    Returns:
+        The architecture, and sentences about what neither the variables nor anybody told.
+
+    Raises:
+        ModelError: when what is said contradicts the variables, or these do not fit.
+    """
+    told: Dict[str, Any] = {}
+    for layer in said:
+        told.update((name, value) for name, value in layer.items() if value is not None)
+    seen = infer(source, found)._asdict()
+    for name, value in seen.items():
+        if told.get(name, value) != value:
+            raise ModelError(
+                "{}: {} {} is asked for, but its variables are those of {}.".format(source, name, told[name], value)
+            )
+    architecture = Architecture(**dict(told, **seen))
+    notes = []
+    if "use_dilation" not in told:
+        notes.append(
+            "{}: no variable tells whether the last group is dilated; it is taken for not dilated, unless use_dilation is "
+            "given.".format(source)
+        )
+    return architecture, notes
+
+
 def check_variables(source: str, architecture: Architecture, found: Shapes) -> List[str]:
     """Compares a checkpoint with an architecture.
 

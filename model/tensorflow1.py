@@ -5,6 +5,7 @@ Graph code uses only names of `tensorflow.compat.v1`, which TensorFlow 1.14 and 
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from typing import Any
@@ -14,12 +15,17 @@ from ..errors import EngineBootError
 _MESSAGE = 300
 
 
-def import_tensorflow() -> Any:
+def import_tensorflow(quiet: bool = False) -> Any:
     """The module `tensorflow`.
+
+    Args:
+        quiet: for a command's own process: no word about CPU features and deprecated names. Workers have logs for that.
 
     Raises:
         EngineBootError: when it cannot be imported, with the command that installs it.
     """
+    if quiet:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with warnings.catch_warnings():
             # 1.14 greets newer NumPy releases with a page of these.
@@ -32,6 +38,8 @@ def import_tensorflow() -> Any:
         raise EngineBootError(
             "TensorFlow cannot be imported ({}). Install it: pip install {}.".format(first_line(error), command)
         )
+    if quiet:
+        tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
     return tf
 
 
