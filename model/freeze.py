@@ -2,15 +2,116 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional, Union
+import contextlib
+import dataclasses
+import os
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
-from ..architecture import Architecture
+from ..architecture import Architecture, check_variables, settle, shown
+from ..card import CONTRACT_OUTPUTS, OPTIONAL_OUTPUTS, Card, card_path, read_card, write_card
+from ..checkpoint import find_checkpoint
+from ..classes import class_list
+from ..digest import digest_of_file
+from ..errors import ModelError
+from ..model_spec import DEFAULT_SHORT_EDGE_SIZE
 from .tensorflow1 import import_tensorflow
+from .weights import random_weights, read_weights
 
 #: Instead of a batch size: any number of frames at a time.
 ANY = "any"
+
+
+@dataclasses.dataclass(frozen=True)
+class FreezeOptions:
+    """What is to be frozen, and how. None: as the checkpoint, its card or the default says."""
+
+    #: Where the graph goes; its card goes beside it.
+    out: str
+    #: A checkpoint (folder, prefix or `.npz`); "" for random weights.
+    load_from: str = ""
+    #: Seed of random weights; None for a checkpoint's.
+    random_weights: Optional[int] = None
+    #: Name of the model, for its card.
+    name: str = ""
+    #: Name or file of class names; "" takes the card's.
+    class_list: str = ""
+    num_class: Optional[int] = None
+    resnet: Optional[int] = None
+    use_dilation: Optional[bool] = None
+    class_agnostic: Optional[bool] = None
+    rpn_test_post_nms_topk: Optional[int] = None
+    #: Longest edge of a frame, pixels.
+    max_size: Optional[int] = None
+    #: Short edge of a frame, pixels.
+    short_edge_size: Optional[int] = None
+    #: Frames a step: None for a graph that takes one frame, a number for batches of just so many, or "any".
+    im_batch_size: Union[int, str, None] = None
+    #: "NCHW" or "NHWC".
+    layout: str = "NCHW"
+    #: Whether `fpn_box_feat` is among the outputs.
+    features: bool = False
+
+
+class Frozen(NamedTuple):
+    """What was written.
+
+    Attributes:
+        path: the graph.
+        card_path: its card.
+        size: bytes of the graph.
+        card: as written.
+        architecture: of the detector.
+    """
+
+    path: str
+    card_path: str
+    size: int
+    card: Card
+    architecture: Architecture
+
+
+def freeze(options: FreezeOptions, say: Callable[[str], None]) -> Frozen:
+    """Writes a frozen graph and its card.
+
+    Args:
+        options: what and how.
+        say: gets sentences for the operator.
+
+    Raises:
+        ModelError: one sentence, when the checkpoint or what is said of it does not do.
+        ConfigError: when there is no such class list.
+        EngineBootError: when TensorFlow cannot be imported.
+    """
+    if bool(options.load_from) == (options.random_weights is not None):
+        raise ModelError("One of --load-from and --random-weights is wanted: where do the weights come from?")
+    _check_target(options.out)
+    card, architecture, values = _random(options) if not options.load_from else _loaded(options, say)
+    classes = class_list(options.class_list) if options.class_list else card.classes
+    if classes and len(classes) != architecture.num_class:
+        raise ModelError(
+            "{}: it has {} names, the background included, but the detector has {} classes.".format(
+                "--class-list " + options.class_list if options.class_list else card.source,
+                len(classes),
+                architecture.num_class,
+            )
+        )
+    graph = frozen_graph(architecture, values, options.layout, options.im_batch_size, options.features)
+    _replace(options.out, lambda path: _write(path, graph))
+    card = dataclasses.replace(
+        card,
+        name=options.name or os.path.splitext(os.path.basename(options.out))[0],
+        outputs=_outputs(options),
+        batch_size=options.im_batch_size if isinstance(options.im_batch_size, int) else None,
+        short_edge_size=options.short_edge_size or card.short_edge_size or DEFAULT_SHORT_EDGE_SIZE,
+        max_size=architecture.max_size,
+        classes=classes,
+        detector=architecture,
+        digest=digest_of_file(options.out),
+    )
+    _replace(card_path(options.out), lambda path: write_card(card, path))
+    return Frozen(options.out, card_path(options.out), len(graph), card, architecture)
 
 
 def frozen_graph(
@@ -51,3 +152,67 @@ def frozen_graph(
         graph_def = tf.train.export_meta_graph(graph=graph, clear_devices=True, strip_default_attrs=True).graph_def
     pruned: Any = tf.graph_util.extract_sub_graph(graph_def, names)
     return bytes(pruned.SerializeToString(deterministic=True))
+
+
+def _said(options: FreezeOptions) -> Dict[str, Any]:
+    """The fields of an architecture that the options name."""
+    return {field.name: getattr(options, field.name) for field in dataclasses.fields(Architecture)}
+
+
+def _random(options: FreezeOptions) -> Tuple[Card, Architecture, Mapping[str, np.ndarray]]:
+    assert options.random_weights is not None
+    said = {name: value for name, value in _said(options).items() if value is not None}
+    if options.class_list:
+        said.setdefault("num_class", len(class_list(options.class_list)))
+    architecture = Architecture(**said)
+    return Card(), architecture, random_weights(architecture, options.random_weights)
+
+
+def _loaded(options: FreezeOptions, say: Callable[[str], None]) -> Tuple[Card, Architecture, Mapping[str, np.ndarray]]:
+    checkpoint = find_checkpoint(options.load_from)
+    card = read_card(options.load_from)
+    told = card.detector.to_json() if card.detector else {}
+    architecture, notes = settle(
+        options.load_from, checkpoint.shapes, told, {"max_size": card.max_size}, _said(options)
+    )
+    for note in notes:
+        say(note)
+    unused = check_variables(options.load_from, architecture, checkpoint.shapes)
+    if unused:
+        say("{}: {} of its variables are not needed: {}.".format(options.load_from, len(unused), shown(unused)))
+    return card, architecture, read_weights(checkpoint, architecture.variables())
+
+
+def _outputs(options: FreezeOptions) -> Dict[str, str]:
+    outputs = dict(CONTRACT_OUTPUTS)
+    if options.im_batch_size is not None:
+        outputs["valid"] = OPTIONAL_OUTPUTS["valid"]
+    return outputs
+
+
+def _check_target(path: str) -> None:
+    """Refuses a place where nothing can be written, before anything is computed."""
+    folder = os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        raise ModelError("--out {}: this is a folder; give the name of a file, such as obj_v3.pb.".format(path))
+    if not os.path.isdir(folder):
+        raise ModelError("--out {}: there is no folder {}.".format(path, folder))
+    if not os.access(folder, os.W_OK):
+        raise ModelError("--out {}: nothing can be written into {}.".format(path, folder))
+
+
+def _replace(path: str, write: Callable[[str], None]) -> None:
+    """Writes a file under another name and gives it its own when it is whole."""
+    unfinished = path + ".new"
+    try:
+        write(unfinished)
+        os.replace(unfinished, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished)
+        raise ModelError("{}: it cannot be written ({}).".format(path, error.strerror))
+
+
+def _write(path: str, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
