@@ -52,7 +52,7 @@ class Architecture:
     max_size: int = 1920
 
     def __post_init__(self) -> None:
-        if self.resnet not in BLOCKS:
+        if self.resnet not in tuple(BLOCKS):
             raise ModelError("resnet is {!r}; it must be 50, 101 or 152.".format(self.resnet))
         for name, least in (("num_class", 2), ("rpn_test_post_nms_topk", 1), ("max_size", COARSEST)):
             value = getattr(self, name)

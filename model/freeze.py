@@ -125,7 +125,7 @@ def freeze(options: FreezeOptions, say: Callable[[str], None]) -> Frozen:
         short_edge_size=options.short_edge_size or card.short_edge_size or DEFAULT_SHORT_EDGE_SIZE,
         max_size=architecture.max_size,
         classes=classes,
-        detector=architecture,
+        detector=architecture.to_json(),
         digest=digest_of_file(options.out),
     )
     _replace(card_path(options.out), lambda path: write_card(card, path))
@@ -189,9 +189,8 @@ def _random(options: FreezeOptions) -> Tuple[Card, Architecture, Mapping[str, np
 def _loaded(options: FreezeOptions, say: Callable[[str], None]) -> Tuple[Card, Architecture, Mapping[str, np.ndarray]]:
     checkpoint = find_checkpoint(options.load_from)
     card = read_card(options.load_from)
-    told = card.detector.to_json() if card.detector else {}
     architecture, notes = settle(
-        options.load_from, checkpoint.shapes, told, {"max_size": card.max_size}, _said(options)
+        options.load_from, checkpoint.shapes, {"max_size": card.max_size}, card.detector, _said(options)
     )
     for note in notes:
         say(note)
