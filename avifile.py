@@ -4,9 +4,10 @@ NOTE [mentioned frames]: a recorder that had no new frame in time writes an entr
 chunks too. It stands for "the same as the last one" and counts: the file's length, its sound and other programs' annotations go by
 it. A decoder gives nothing for it, so whoever counts what the decoder gives numbers all later frames too low.
 
-NOTE [index or chunks]: FFmpeg goes by the old index (`idx1`) where there is one, also for entries without a chunk, and by the chunks
-where there is none; so does this, since both must number alike. A file in several parts (OpenDML, above 1 GB) is read by its
-chunks: its old index covers the first part only.
+NOTE [index and chunks]: the old index (`idx1`) tells all frames at once, so lists are made from it; it may mention frames that
+have no chunk. FFmpeg counts the chunks that it meets, and behind a damaged one it counts too few: so whoever decodes has to know
+where index and chunks begin to differ. A file without such an index, or in several parts (OpenDML, above 1 GB: its old index covers
+the first only), is read by its chunks.
 """
 
 from __future__ import annotations
@@ -21,19 +22,27 @@ from .frametable import MOST_FRAMES, FrameTable, VideoError, sources
 
 _KEY_FRAME = 0x10
 #: Codecs in which each frame stands alone, by what the stream's format calls them (`biCompression`, in capitals).
-_EACH_ALONE = frozenset(
+_ALONE = frozenset(
     (b"MJPG", b"JPEG", b"LJPG", b"AVRN", b"MPNG", b"HFYU", b"FFVH", b"DVSD", b"DIB ", b"RAW ", b"YUY2", b"UYVY", bytes(4))
 )
-_NO_CHUNKS = (np.zeros(0, np.int64), np.zeros(0, bool))
+#: How many frames codecs hold back that may refer to later ones; all others at most one.
+_HELD_BACK = {b"H264": 16, b"X264": 16, b"AVC1": 16, b"DAVC": 16, b"VSSH": 16, b"HEVC": 16, b"HEV1": 16, b"HVC1": 16}
 
 
 class _Stream(NamedTuple):
-    """The video stream: the first two characters of its chunks' names, frames a second, frames, whether each stands alone."""
+    """The video stream: the first two characters of its chunks' names, frames a second, frames, frames held back at most."""
 
     prefix: bytes
     rate: float
     length: int
-    each_alone: bool
+    latest: int
+
+
+class _Index(NamedTuple):
+    """The video stream's entries in the old index: length in bytes, and whether each is a key frame."""
+
+    lengths: np.ndarray
+    keys: np.ndarray
 
 
 class _Part(NamedTuple):
@@ -43,19 +52,20 @@ class _Part(NamedTuple):
     stop: int
 
 
-def read_avi(descriptor: int, size: int) -> FrameTable:
+def read_avi(descriptor: int, size: int, thorough: bool) -> FrameTable:
     """Reads the table of an AVI file.
 
     Args:
         descriptor: the file, open for reading.
         size: its length, bytes.
+        thorough: find out where the structure is `sound`, by reading the head of each chunk; else it counts as sound.
 
     Raises:
         VideoError: when it has no video stream, or its structure is damaged.
     """
     stream: Optional[_Stream] = None
     parts: List[_Part] = []
-    index: Optional[Tuple[np.ndarray, np.ndarray]] = None
+    index: Optional[_Index] = None
     at = 0
     while at + 12 <= size:
         name, length, kind = struct.unpack("<4sI4s", os.pread(descriptor, 12, at))
@@ -78,28 +88,50 @@ def read_avi(descriptor: int, size: int) -> FrameTable:
         at = max(inside, stop + stop % 2) if len(parts) else stop + stop % 2
     if stream is None or not parts:
         raise VideoError("truncated", "the AVI file ends before its frames begin")
+    return _table(descriptor, size, stream, parts, index, thorough)
+
+
+def _table(
+    descriptor: int, size: int, stream: _Stream, parts: List[_Part], index: Optional[_Index], thorough: bool
+) -> FrameTable:
     complete = parts[-1].stop <= size
-    if index is not None and len(parts) == 1 and complete and len(index[0]):
+    indexed = index is not None and len(parts) == 1 and complete and len(index.lengths) > 0
+    walked = _walk(descriptor, size, parts, stream.prefix) if thorough or not indexed else np.zeros(0, np.int64)
+    if indexed and index is not None:
         lengths, keys = index
-        cut = np.zeros(len(lengths), bool)
+        sound = _agreement(lengths, walked) if thorough else len(lengths)
         # An index in which all are key frames tells nothing: some programs write that whatever there is.
-        keys = keys if stream.each_alone or not keys[lengths > 0].all() else np.zeros(len(keys), bool)
+        keys = keys if not stream.latest or not keys[lengths > 0].all() else np.zeros(len(keys), bool)
     else:
-        lengths, cut = _walk(descriptor, size, parts, stream.prefix)
-        keys = np.full(len(lengths), stream.each_alone)
-    if not complete and len(lengths) < stream.length <= min(MOST_FRAMES, (parts[-1].stop - parts[0].start) // 8):
-        missing = stream.length - len(lengths)
-        lengths = np.append(lengths, np.ones(missing, np.int64))
-        cut = np.append(cut, np.ones(missing, bool))
-        keys = np.append(keys, np.zeros(missing, bool))
+        # What is missing at the end is known from the header, if it was ever filled in; each would take 8 bytes or more.
+        most = min(MOST_FRAMES, sum(part.stop - part.start for part in parts) // 8)
+        missing = stream.length - len(walked) if len(walked) < stream.length <= most else 0
+        lengths = np.append(walked, np.ones(missing, np.int64))
+        sound = len(walked)
+        keys = np.full(len(lengths), not stream.latest)
+    cut = np.zeros(len(lengths), bool)
+    if not complete:
+        cut[sound:] = True
+        sound = len(lengths)
     return FrameTable(
         times=np.arange(len(lengths), dtype=np.int64),
         ticks_per_second=stream.rate,
         sources=sources(lengths == 0),
         cut=cut,
         keys=np.flatnonzero(keys & (lengths > 0)),
-        late=not stream.each_alone,
+        sound=sound,
+        latest=stream.latest,
     )
+
+
+def _agreement(indexed: np.ndarray, walked: np.ndarray) -> int:
+    """How many frames of the index agree with the chunks; entries without content may lack a chunk."""
+    if np.array_equal(indexed, walked):
+        return len(indexed)
+    given, found = np.flatnonzero(indexed), walked[walked > 0]
+    same = indexed[given[: len(found)]] == found[: len(given)]
+    agreeing = len(same) if same.all() else int(np.argmin(same))
+    return len(indexed) if agreeing == len(given) == len(found) else int(given[agreeing]) if agreeing < len(given) else 0
 
 
 def _video_stream(header: bytes) -> _Stream:
@@ -118,8 +150,12 @@ def _video_stream(header: bytes) -> _Stream:
         scale, rate, _, length = struct.unpack_from("<IIII", described, 20)
         if not scale or not rate:
             raise VideoError("corrupt", "the AVI file does not say how many frames a second it has")
-        return _Stream(b"%02d" % number, rate / scale, length, form[16:20].upper() in _EACH_ALONE)
+        return _Stream(b"%02d" % number, rate / scale, length, _latest(form[16:20].upper()))
     raise VideoError("not-a-video", "the AVI file has no video stream")
+
+
+def _latest(codec: bytes) -> int:
+    return 0 if codec in _ALONE else _HELD_BACK.get(codec, 1)
 
 
 def _chunks(data: bytes, at: int, stop: int) -> List[Tuple[bytes, int, int]]:
@@ -131,30 +167,34 @@ def _chunks(data: bytes, at: int, stop: int) -> List[Tuple[bytes, int, int]]:
     return found
 
 
-def _read_index(data: bytes, prefix: bytes) -> Tuple[np.ndarray, np.ndarray]:
-    """Length, and whether it is a key frame, of each entry of the video stream."""
+def _read_index(data: bytes, prefix: bytes) -> _Index:
     entries = np.frombuffer(
         data[: len(data) // 16 * 16], [("name", "S4"), ("flags", "<u4"), ("place", "<u4"), ("length", "<u4")]
     )
     mine = (entries["name"] == prefix + b"dc") | (entries["name"] == prefix + b"db")
-    return entries["length"][mine].astype(np.int64), (entries["flags"][mine] & _KEY_FRAME) > 0
+    return _Index(entries["length"][mine].astype(np.int64), (entries["flags"][mine] & _KEY_FRAME) > 0)
 
 
-def _walk(descriptor: int, size: int, parts: List[_Part], prefix: bytes) -> Tuple[np.ndarray, np.ndarray]:
-    """Length of each chunk of the video stream, and whether the file ends before it does."""
+def _walk(descriptor: int, size: int, parts: List[_Part], prefix: bytes) -> np.ndarray:
+    """Length of each chunk of the video stream, up to the first damage or the end of the file."""
     lengths: List[int] = []
-    cut: List[bool] = []
     for part in parts:
-        at = part.start
+        at, odd = part.start, False
         while at + 8 <= min(part.stop, size):
             name, length = struct.unpack("<4sI", os.pread(descriptor, 8, at))
             if name == b"LIST":  # Chunks that belong together lie in a list of their own.
                 at += 12
                 continue
-            if not name.isalnum() and name[:2] != b"ix":
-                raise VideoError("corrupt", "the AVI file is damaged at byte {:,}".format(at))
+            if not name.isalnum():
+                if not odd:
+                    return np.array(lengths, np.int64)
+                # Some programs leave out the byte that makes a length even.
+                at, odd = at - 1, False
+                continue
+            if at + 8 + length > size:
+                return np.array(lengths, np.int64)
             if name[:2] == prefix and name[2:] in (b"dc", b"db"):
                 lengths.append(length)
-                cut.append(at + 8 + length > size)
+            odd = length % 2 == 1
             at += 8 + length + length % 2
-    return (np.array(lengths, np.int64), np.array(cut, bool)) if lengths else _NO_CHUNKS
+    return np.array(lengths, np.int64)

@@ -34,8 +34,10 @@ class FrameTable(NamedTuple):
             the one before") an earlier one; -1 where there is none before.
         cut: which lie behind the end of the file, wholly or in part: bool `[N]`.
         keys: numbers of the frames at which decoding can begin, ascending; none where the file does not tell for certain.
-        late: whether a decoder's frames may bear the time of a later one: AVI has no other times than those at which data
-            goes into the decoder.
+        sound: from this frame on the file's structure is damaged, so that a decoder would give wrong times; `frames` when it
+            is sound all through.
+        latest: by how many frames the time that a decoder's frame bears may be that of a later one, at most. More than 0 only
+            in AVI, which has no other times than those at which data goes into the decoder.
     """
 
     times: np.ndarray
@@ -43,7 +45,8 @@ class FrameTable(NamedTuple):
     sources: np.ndarray
     cut: np.ndarray
     keys: np.ndarray
-    late: bool
+    sound: int
+    latest: int
 
     @property
     def frames(self) -> int:

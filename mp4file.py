@@ -116,7 +116,7 @@ def _table(movie: _Boxes, track: _Boxes, size: int) -> FrameTable:
     shown = _shown(movie, track, times, timescale)
     if not shown.any():
         nothing = np.zeros(0, np.int64)
-        return FrameTable(nothing, timescale, nothing, nothing.astype(bool), nothing, late=False)
+        return FrameTable(nothing, timescale, nothing, nothing.astype(bool), nothing, sound=0, latest=0)
     if shown[0]:
         shown &= times >= times[0]
     order = np.flatnonzero(shown)
@@ -128,7 +128,9 @@ def _table(movie: _Boxes, track: _Boxes, size: int) -> FrameTable:
         sources=sources(lengths[order] == 0),
         cut=(_places(samples, lengths) + lengths > size)[order],
         keys=np.flatnonzero(begin[order]),
-        late=False,
+        # Each sample's place is in the table, so nothing depends on what lies between.
+        sound=len(order),
+        latest=0,
     )
 
 

@@ -65,11 +65,12 @@ def runs_of_frames(paths: List[bytes]) -> List[Tuple[int, int]]:
     return runs
 
 
-def read_frame_table(descriptor: int) -> FrameTable:
-    """Reads which frames a video has. No frame is read or decoded: milliseconds, whatever the video's length.
+def read_frame_table(descriptor: int, thorough: bool = True) -> FrameTable:
+    """Reads which frames a video has. No frame is read or decoded.
 
     Args:
         descriptor: the video, a regular file open for reading.
+        thorough: as whoever decodes needs it (`FrameTable.sound`); to list the frames less will do, in milliseconds.
 
     Returns:
         At least one frame.
@@ -82,7 +83,7 @@ def read_frame_table(descriptor: int) -> FrameTable:
     start = os.pread(descriptor, 12, 0)
     try:
         if start[:4] == b"RIFF" and start[8:] == b"AVI ":
-            table = read_avi(descriptor, size)
+            table = read_avi(descriptor, size, thorough)
         elif start[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"):
             table = read_mp4(descriptor, size)
         else:
