@@ -1,0 +1,112 @@
+"""What a worker has leased and not asked for yet, in pieces; who of its loaders gets which.
+
+Pure, like the queue that owns it.
+
+NOTE [runs]: frames of one video that follow each other in a lease are a run. Decoding a frame means decoding those before it, so
+a run belongs to the loader that took its first frame: it decodes each frame once, in order, with the video open. The other
+loaders take other pieces, images among them. A loader without a piece, when none is left that belongs to nobody, waits while the
+engine has work: one loader decodes a video faster than most engines compute. When the engine waits, it splits the longest
+run and takes the later half; not of runs so short that seeking would take longer than decoding on. Nobody waits for ever: a run
+belongs to a loader that works on it, and whose loader is gone or stuck belongs to nobody.
+"""
+
+from __future__ import annotations
+
+import collections
+from typing import Deque, Dict, Iterable, NamedTuple, Optional, Tuple
+
+#: Frames; a run shorter than that is not split.
+SHORTEST_SPLIT = 16
+
+
+class Next(NamedTuple):
+    """An image to be asked for."""
+
+    block: int
+    index: int  # type: ignore[assignment]
+
+
+class _Piece:
+    """Images `start` to `stop - 1` of a block; `run`: whether they are frames of one video."""
+
+    __slots__ = ("block", "start", "stop", "run")
+
+    def __init__(self, block: int, start: int, stop: int, run: bool) -> None:
+        self.block = block
+        self.start = start
+        self.stop = stop
+        self.run = run
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+class Pieces:
+    """The pieces, in the order in which they were leased."""
+
+    def __init__(self) -> None:
+        self._free: Deque[_Piece] = collections.deque()
+        self._taken: Dict[str, _Piece] = {}
+        self._left = 0
+
+    def __len__(self) -> int:
+        """Images that are left."""
+        return self._left
+
+    def add(self, block: int, start: int, stop: int, runs: Iterable[Tuple[int, int]]) -> None:
+        """Takes a lease.
+
+        Args:
+            block: its number.
+            start: its first image.
+            stop: behind its last one.
+            runs: half-open ranges of indices in it, ascending, each of which is a run (NOTE [runs]).
+        """
+        self._left += stop - start
+        for first, last in runs:
+            if start < first:
+                self._free.append(_Piece(block, start, first, run=False))
+            self._free.append(_Piece(block, first, last, run=True))
+            start = last
+        if start < stop:
+            self._free.append(_Piece(block, start, stop, run=False))
+
+    def take(self, loader: str, hungry: bool) -> Optional[Next]:
+        """The next image for a loader; None when it has to wait, or nothing is left.
+
+        Args:
+            loader: its name.
+            hungry: whether the engine waits for frames.
+        """
+        piece = self._taken.get(loader)
+        if piece is None:
+            piece = self._free.popleft() if self._free else self._half_a_run() if hungry else None
+            if piece is None:
+                return None
+        found = Next(piece.block, piece.start)
+        piece.start += 1
+        self._left -= 1
+        if not piece.run:
+            # Of images each loader takes one at a time.
+            if len(piece):
+                self._free.appendleft(piece)
+        elif len(piece):
+            self._taken[loader] = piece
+        else:
+            self._taken.pop(loader, None)
+        return found
+
+    def release(self, loader: str) -> None:
+        """That loader will not go on with its run."""
+        piece = self._taken.pop(loader, None)
+        if piece is not None:
+            self._free.appendleft(piece)
+
+    def _half_a_run(self) -> Optional[_Piece]:
+        longest = max(self._taken.values(), key=len, default=None)
+        if longest is None or len(longest) < SHORTEST_SPLIT:
+            return None
+        middle = longest.start + -(-len(longest) // 2)
+        half = _Piece(longest.block, middle, longest.stop, run=True)
+        longest.stop = middle
+        return half
