@@ -1,13 +1,14 @@
 """The frames of an AVI file: each chunk of its video stream is one, also the chunks without content.
 
-NOTE [mentioned frames]: a recorder that had no new frame in time writes an entry of length 0, in the index and usually among the
-chunks too. It stands for "the same as the last one" and counts: the file's length, its sound and other programs' annotations go by
-it. A decoder gives nothing for it, so whoever counts what the decoder gives numbers all later frames too low.
+NOTE [mentioned frames]: a recorder that had no new frame in time writes an entry of length 0, in the index and usually
+among the chunks too. It stands for "the same as the last one" and counts: the file's length, its sound and other programs'
+annotations go by it. A decoder gives nothing for it, so whoever counts what the decoder gives numbers all later frames too
+low.
 
-NOTE [index and chunks]: the old index (`idx1`) tells all frames at once, so lists are made from it; it may mention frames that
-have no chunk. FFmpeg counts the chunks that it meets, and behind a damaged one it counts too few: so whoever decodes has to know
-where index and chunks begin to differ. A file without such an index, or in several parts (OpenDML, above 1 GB: its old index covers
-the first only), is read by its chunks.
+NOTE [index and chunks]: the old index (`idx1`) tells all frames at once, so lists are made from it; it may mention frames
+that have no chunk. FFmpeg counts the chunks that it meets, and behind a damaged one it counts too few: so whoever decodes
+has to know where index and chunks begin to differ. A file without such an index, or in several parts (OpenDML, above 1 GB:
+its old index covers the first only), is read by its chunks.
 """
 
 from __future__ import annotations
@@ -23,7 +24,21 @@ from .frametable import MOST_FRAMES, FrameTable, VideoError, sources
 _KEY_FRAME = 0x10
 #: Codecs in which each frame stands alone, by what the stream's format calls them (`biCompression`, in capitals).
 _ALONE = frozenset(
-    (b"MJPG", b"JPEG", b"LJPG", b"AVRN", b"MPNG", b"HFYU", b"FFVH", b"DVSD", b"DIB ", b"RAW ", b"YUY2", b"UYVY", bytes(4))
+    (
+        b"MJPG",
+        b"JPEG",
+        b"LJPG",
+        b"AVRN",
+        b"MPNG",
+        b"HFYU",
+        b"FFVH",
+        b"DVSD",
+        b"DIB ",
+        b"RAW ",
+        b"YUY2",
+        b"UYVY",
+        bytes(4),
+    )
 )
 #: How many frames codecs hold back that may refer to later ones; all others at most one.
 _HELD_BACK = {b"H264": 16, b"X264": 16, b"AVC1": 16, b"DAVC": 16, b"VSSH": 16, b"HEVC": 16, b"HEV1": 16, b"HVC1": 16}
@@ -126,12 +141,11 @@ def _table(
 
 def _agreement(indexed: np.ndarray, walked: np.ndarray) -> int:
     """How many frames of the index agree with the chunks; entries without content may lack a chunk."""
-    if np.array_equal(indexed, walked):
-        return len(indexed)
     given, found = np.flatnonzero(indexed), walked[walked > 0]
-    same = indexed[given[: len(found)]] == found[: len(given)]
-    agreeing = len(same) if same.all() else int(np.argmin(same))
-    return len(indexed) if agreeing == len(given) == len(found) else int(given[agreeing]) if agreeing < len(given) else 0
+    common = min(len(given), len(found))
+    differing = np.flatnonzero(indexed[given[:common]] != found[:common])
+    agreeing = int(differing[0]) if len(differing) else common
+    return int(given[agreeing]) if agreeing < len(given) else len(indexed)
 
 
 def _video_stream(header: bytes) -> _Stream:
@@ -141,9 +155,7 @@ def _video_stream(header: bytes) -> _Stream:
         if name != b"LIST" or header[start : start + 4] != b"strl":
             continue
         number += 1
-        found: Dict[bytes, bytes] = {
-            name: header[first:last] for name, first, last in _chunks(header, start + 4, stop)
-        }
+        found: Dict[bytes, bytes] = {name: header[first:last] for name, first, last in _chunks(header, start + 4, stop)}
         described, form = found.get(b"strh", b""), found.get(b"strf", b"")
         if described[:4] != b"vids":
             continue

@@ -1,9 +1,9 @@
 """The frames of an MP4 or QuickTime file: each sample of its video track is one, in the order in which they are shown.
 
-NOTE [shown frames]: an edit list may leave frames out at either end; players pass them over, and so do we. So are frames that come
-before the first sample when shown, though they are stored after it: they refer to frames that the file does not have, which
-is what is left of a video that was cut without being encoded anew. FFmpeg's time 0 is the first sample's, or, where an edit leaves
-that one out, that of the first frame shown.
+NOTE [shown frames]: an edit list may leave frames out at either end; players pass them over, and so do we. So are frames
+that come before the first sample when shown, though they are stored after it: they refer to frames that the file does not
+have, which is what is left of a video that was cut without being encoded anew. FFmpeg's time 0 is the first sample's, or,
+where an edit leaves that one out, that of the first frame shown.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ class _Boxes:
                 start += 8
             end = at + length if length else stop
             if end < start or end > stop:
-                raise VideoError("corrupt", "the MP4 file's table of frames is damaged ({!r})".format(name.decode("latin-1")))
+                raise VideoError(
+                    "corrupt", "the MP4 file's table of frames is damaged ({!r})".format(name.decode("latin-1"))
+                )
             self._found.setdefault(name, []).append((start, end))
             at = end
 
@@ -159,7 +161,8 @@ def _decoding_times(samples: _Boxes, count: int) -> np.ndarray:
     if steps is None:
         raise VideoError("corrupt", "the MP4 file has no table of its frames' times")
     each = _spread(steps, count)
-    return np.cumsum(each) - each
+    times: np.ndarray = np.cumsum(each) - each
+    return times
 
 
 def _offsets(samples: _Boxes, count: int) -> np.ndarray:
@@ -201,7 +204,8 @@ def _places(samples: _Boxes, lengths: np.ndarray) -> np.ndarray:
         raise VideoError("corrupt", "the MP4 file does not say where all of its frames lie")
     before = np.cumsum(lengths) - lengths
     first = np.searchsorted(of_chunk, of_chunk, "left")
-    return chunks[of_chunk, 0] + before - before[first]
+    places: np.ndarray = chunks[of_chunk, 0] + before - before[first]
+    return places
 
 
 def _shown(movie: _Boxes, track: _Boxes, times: np.ndarray, timescale: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Videos as sources of frames: what counts as one, how its frames are named, and its table of them.
 
-In an image list a frame is `<path of the video>/<number, 8 digits>`. The video is a file, so no image can have that path; each frame
-has a place in the list like any image, and naming, ledger and resume know nothing of videos.
+In an image list a frame is `<path of the video>/<number, 8 digits>`. The video is a file, so no image can have that path;
+each frame has a place in the list like any image, and naming, ledger and resume know nothing of videos.
 """
 
 from __future__ import annotations

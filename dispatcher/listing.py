@@ -162,9 +162,7 @@ class _Source:
         if self._passed_over:
             notes.append(
                 "{:,} files in {} have other names than images and videos (.jpg, .png, .mp4, ...) and are passed over, such as "
-                "{}.".format(
-                    self._passed_over, self.images, self._example
-                )
+                "{}.".format(self._passed_over, self.images, self._example)
             )
         for folder in self._unreadable:
             notes.append("{}: this folder cannot be read and was passed over.".format(folder))
@@ -174,7 +172,9 @@ class _Source:
         if self._unreadable:
             return " ({} cannot be read)".format(self._unreadable[0])
         if self._passed_over:
-            return " ({:,} files have other names than images and videos have; list images in a file)".format(self._passed_over)
+            return " ({:,} files have other names than images and videos have; list images in a file)".format(
+                self._passed_over
+            )
         return " (the pattern matches nothing)" if glob.has_magic(self.images) else ""
 
     def _list_file(self, name: bytes) -> Iterator[List[bytes]]:

@@ -44,7 +44,7 @@ class Names:
 
     @property
     def root(self) -> bytes:
-        """The folder that all images have in common, without a slash at its end; never a video, which its frames' names keep."""
+        """The folder that all images have in common, without a slash at its end; never a video: its frames' names keep it."""
         prefix = self._prefix or b"/"
         root = prefix[: prefix.rindex(b"/")]
         return root[: root.rindex(b"/")] if is_video(root) else root

@@ -129,9 +129,7 @@ def _begin(plan: Plan, folder: RunFolder, listing: Optional[Listing], lock: RunL
     # The list of an earlier run stays until it is certain that this is the same run.
     new_list, new_index = folder.list + ".new", folder.index + ".new"
     try:
-        made = listing or write_listing(
-            config.images, config.flat, new_list, new_index, frame_step=config.frame_step
-        )
+        made = listing or write_listing(config.images, config.flat, new_list, new_index, frame_step=config.frame_step)
         fingerprint = plan.fingerprint(made)
         compared = check_same_run(folder, fingerprint, config.force)
     except (DivaInferError, OSError, KeyboardInterrupt):
@@ -200,9 +198,7 @@ def dry_run(config: RunConfig, say: Optional[Say] = None) -> Summary:
         folder = RunFolder(scratch)
         os.makedirs(folder.logs)
         os.makedirs(folder.parts)
-        listing = write_listing(
-            config.images, config.flat, folder.list, folder.index, frame_step=config.frame_step
-        )
+        listing = write_listing(config.images, config.flat, folder.list, folder.index, frame_step=config.frame_step)
         for note in plan.notes + tuple(listing.notes):
             say(note)
         if config.out:

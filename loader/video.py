@@ -1,20 +1,20 @@
 """Frames out of a video, by number: decoded in order where that is shorter, else sought.
 
-NOTE [which frame this is]: what OpenCV gives is never counted, since it gives nothing for frames that the file only mentions and for
-damaged ones, and since seeking lands somewhere near. Each decoded frame has a time, and the file's table of frames
-(`videofile.py`) tells whose it is. OpenCV 4.8 reports a wrong time for a frame of time 0; that can only be the first one,
-and the one after it shows it.
+NOTE [which frame this is]: what OpenCV gives is never counted, since it gives nothing for frames that the file only
+mentions and for damaged ones, and since seeking lands somewhere near. Each decoded frame has a time, and the file's table
+of frames (`videofile.py`) tells whose it is. OpenCV 4.8 reports a wrong time for a frame of time 0; that can only be the
+first one, and the one after it shows it.
 
-NOTE [late times]: AVI has no times at which frames are shown. Where its codec reorders frames, each comes out with the time of the
-data that went in last. There frames are counted from the beginning after all, and the times, which must keep a constant
-distance, are the proof that none is missing; behind a damaged frame the proof is gone, and the frames there fail. Such a video is
-never sought.
+NOTE [late times]: AVI has no times at which frames are shown. Where its codec reorders frames, each comes out with the time
+of the data that went in last. There frames are counted from the beginning after all, and the times, which must keep a
+constant distance, are the proof that none is missing; behind a damaged frame the proof is gone, and the frames there fail.
+Such a video is never sought.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -51,6 +51,7 @@ class Video:
         self.path = path
         self._file = open_image_file(path)
         self._capture: Any = None
+        self._pixels: Any = None
         try:
             self._table: FrameTable = read_frame_table(self._file)
             #: Numbers of the frames that the decoder should give, in order.
@@ -104,11 +105,13 @@ class Video:
             raise ImageError("truncated", "the video file is cut short before this frame")
         if not self._reaches(wanted):
             raise ImageError("corrupt", "the video is damaged here: its decoder gives nothing for this frame")
-        if self._pixels is None:
-            found, self._pixels = self._capture.retrieve()
-            if not found or self._pixels is None:
+        pixels = self._pixels
+        if pixels is None:
+            found, pixels = self._capture.retrieve()
+            if not found:
                 raise ImageError("corrupt", "the video is damaged here: its decoder gives no pixels for this frame")
-        return self._pixels
+            self._pixels = pixels
+        return pixels  # type: ignore[no-any-return]
 
     # --- to the wanted frame
 
@@ -173,7 +176,7 @@ class Video:
     def _forget(self) -> None:
         self._at = self._gap = -1
         self._over = False
-        self._pixels: Optional[np.ndarray] = None
+        self._pixels = None
 
     # --- which frame this is
 
@@ -221,7 +224,7 @@ class Video:
 
     def _look_at_first(self) -> Tuple[int, int]:
         """The number of the first frame that the decoder gives, and by how many frames times are late."""
-        found = []
+        found: List[float] = []
         while len(found) < 2 and self._grab():
             found.append(self._get(cv2.CAP_PROP_POS_MSEC))
         if not found:

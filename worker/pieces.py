@@ -2,12 +2,12 @@
 
 Pure, like the queue that owns it.
 
-NOTE [runs]: frames of one video that follow each other in a lease are a run. Decoding a frame means decoding those before it, so
-a run belongs to the loader that took its first frame: it decodes each frame once, in order, with the video open. The other
-loaders take other pieces, images among them. A loader without a piece, when none is left that belongs to nobody, waits while the
-engine has work: one loader decodes a video faster than most engines compute. When the engine waits, it splits the longest
-run and takes the later half; not of runs so short that seeking would take longer than decoding on. Nobody waits for ever: a run
-belongs to a loader that works on it, and whose loader is gone or stuck belongs to nobody.
+NOTE [runs]: frames of one video that follow each other in a lease are a run. Decoding a frame means decoding those before
+it, so a run belongs to the loader that took its first frame: it decodes each frame once, in order, with the video open. The
+other loaders take other pieces, images among them. A loader without a piece, when none is left that belongs to nobody,
+waits while the engine has work: one loader decodes a video faster than most engines compute. When the engine waits, it
+splits the longest run and takes the later half; not of runs so short that seeking would take longer than decoding on.
+Nobody waits for ever: a run belongs to a loader that works on it, and whose loader is gone or stuck belongs to nobody.
 """
 
 from __future__ import annotations
