@@ -16,7 +16,7 @@ from ..digest import digest_of_file
 from ..errors import ImageListError
 from ..imagelist import ImageList, ImageListWriter, Listing
 from ..naming import FLAT, FULL, STEM, Naming
-from ..videofile import is_other_video, is_video, parse_frame_path
+from ..videofile import frame_path, is_other_video, is_video, parse_frame_path
 from .entries import entries
 from .names import Names
 from .videos import Videos
@@ -47,6 +47,7 @@ def write_listing(
     index_path: str,
     stdin: Optional[BinaryIO] = None,
     frame_step: int = 1,
+    results: str = "",
 ) -> Listing:
     """Writes the image list of a run.
 
@@ -57,6 +58,7 @@ def write_listing(
         index_path: where its index goes.
         stdin: what "-" reads; None for the process's own.
         frame_step: every which frame of a video is taken.
+        results: the folder below which each image gets a file; "" when there is none.
 
     Returns:
         The listing.
@@ -90,6 +92,8 @@ def write_listing(
         )
         digest = _rewrite_without(repeats, list_path, index_path)
     naming = _choose_naming(clashes, root, flat, notes)
+    if results:
+        _check_places(videos.listed, naming, results)
     return Listing(writer.count - len(repeats), digest, naming, notes, read_from)
 
 
@@ -224,14 +228,25 @@ class _Source:
 
 def _video_notes(videos: Videos) -> List[str]:
     notes = []
-    if videos.videos:
-        notes.append("{:,} frames of {:,} videos are listed.".format(videos.frames, videos.videos))
+    if videos.listed:
+        notes.append("{:,} frames of {:,} videos are listed.".format(videos.frames, len(videos.listed)))
     if videos.unreadable:
         notes.append(
             "{:,} videos have no frames that could be listed, such as {}; each becomes one failure record, which tells "
             "why.".format(len(videos.unreadable), _shown(videos.unreadable[0]))
         )
     return notes
+
+
+def _check_places(videos: List[bytes], naming: Naming, results: str) -> None:
+    """Refuses a folder in which a video lies where the folder with its results would have to be."""
+    for video in videos:
+        folder = os.path.join(os.fsencode(results), os.path.dirname(naming.result_name(frame_path(video, 0))))
+        if os.path.isfile(folder):
+            raise ImageListError(
+                "--out {}: the results of a video go into a folder of its name, and there {} itself lies. Choose another "
+                "folder.".format(results, _shown(video))
+            )
 
 
 def _choose_naming(clashes: List[Tuple[bytes, bytes]], root: bytes, flat: bool, notes: List[str]) -> Naming:

@@ -129,7 +129,14 @@ def _begin(plan: Plan, folder: RunFolder, listing: Optional[Listing], lock: RunL
     # The list of an earlier run stays until it is certain that this is the same run.
     new_list, new_index = folder.list + ".new", folder.index + ".new"
     try:
-        made = listing or write_listing(config.images, config.flat, new_list, new_index, frame_step=config.frame_step)
+        made = listing or write_listing(
+            config.images,
+            config.flat,
+            new_list,
+            new_index,
+            frame_step=config.frame_step,
+            results=config.out if config.format == JSON else "",
+        )
         fingerprint = plan.fingerprint(made)
         compared = check_same_run(folder, fingerprint, config.force)
     except (DivaInferError, OSError, KeyboardInterrupt):

@@ -22,11 +22,16 @@ class Videos:
 
     Args:
         step: every which frame is taken, from frame 0.
+
+    Attributes:
+        listed: videos that were replaced by their frames.
+        frames: how many these are.
+        unreadable: videos that stayed.
     """
 
     def __init__(self, step: int) -> None:
         self._step = step
-        self.videos = 0
+        self.listed: List[bytes] = []
         self.frames = 0
         self.unreadable: List[bytes] = []
 
@@ -60,7 +65,7 @@ class Videos:
         """How many frames a video has; 0 when that is not to be found out."""
         frames = _frames(path)
         if frames:
-            self.videos += 1
+            self.listed.append(path)
             self.frames += -(-frames // self._step)
         else:
             self.unreadable.append(path)

@@ -56,7 +56,7 @@ def read_image_file(path: bytes) -> bytes:
         with open(descriptor, "rb", buffering=0, closefd=False) as file:
             data = file.read()
     except OSError as error:
-        raise _read_error(error)
+        raise read_error(error)
     finally:
         os.close(descriptor)
     if not data:
@@ -130,10 +130,11 @@ def _open_error(path: bytes, error: OSError) -> Exception:
         return ImageError("unreadable", "this user may not read it (permission denied)")
     if error.errno == errno.ENXIO:
         return ImageError("special", "it is a socket or a device, not a file")
-    return _read_error(error)
+    return read_error(error)
 
 
-def _read_error(error: OSError) -> Exception:
+def read_error(error: OSError) -> Exception:
+    """What to raise for a file that cannot be read: an `ImageError`, or the error itself when it is the machine's trouble."""
     if error.errno in _MACHINE_ERRORS:
         return error
     return ImageError("unreadable", "it cannot be read ({})".format(error.strerror))

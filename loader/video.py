@@ -21,7 +21,7 @@ import numpy as np
 
 from ..frametable import FrameTable, VideoError
 from ..videofile import is_other_video, read_frame_table
-from .imagefile import ImageError, check_pixels, open_image_file
+from .imagefile import ImageError, check_pixels, open_image_file, read_error
 
 # What FFmpeg writes on stderr about a bad video is said better in the failure record.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -66,9 +66,12 @@ class Video:
         except VideoError as error:
             self.close()
             raise ImageError(error.kind, error.reason)
-        except (ImageError, OSError):
+        except ImageError:
             self.close()
             raise
+        except OSError as error:
+            self.close()
+            raise read_error(error)
 
     def close(self) -> None:
         """Closes the file."""

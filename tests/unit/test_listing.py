@@ -180,6 +180,14 @@ def test_videos_in_a_folder_a_glob_and_a_list(listing, filmed):
     assert found.source != ""
 
 
+def test_results_cannot_go_where_a_video_lies(tmp_path, filmed):
+    files = str(tmp_path / "list"), str(tmp_path / "index")
+    with pytest.raises(ImageListError, match="a.avi itself lies"):
+        write_listing(filmed, False, *files, results=filmed)
+    assert write_listing(filmed, False, *files, results=str(tmp_path / "out")).count
+    write_listing(os.path.join(filmed, "a.avi"), True, *files, results=filmed)
+
+
 def test_one_frame_of_a_video(listing, filmed):
     found, paths = listing(os.path.join(filmed, "a.mp4", "00000012"))
     assert names(found, paths) == [b"a.mp4/00000012.json"]
