@@ -22,24 +22,10 @@ import numpy as np
 from .frametable import MOST_FRAMES, FrameTable, VideoError, sources
 
 _KEY_FRAME = 0x10
+#: Bytes; headers have some hundred.
+_MOST_HEADER_BYTES = 1 << 24
 #: Codecs in which each frame stands alone, by what the stream's format calls them (`biCompression`, in capitals).
-_ALONE = frozenset(
-    (
-        b"MJPG",
-        b"JPEG",
-        b"LJPG",
-        b"AVRN",
-        b"MPNG",
-        b"HFYU",
-        b"FFVH",
-        b"DVSD",
-        b"DIB ",
-        b"RAW ",
-        b"YUY2",
-        b"UYVY",
-        bytes(4),
-    )
-)
+_ALONE = frozenset(b"MJPG JPEG LJPG AVRN MPNG HFYU FFVH DVSD YUY2 UYVY".split() + [b"DIB ", b"RAW ", bytes(4)])
 #: How many frames codecs hold back that may refer to later ones; all others at most one.
 _HELD_BACK = {b"H264": 16, b"X264": 16, b"AVC1": 16, b"DAVC": 16, b"VSSH": 16, b"HEVC": 16, b"HEV1": 16, b"HVC1": 16}
 
@@ -91,9 +77,11 @@ def read_avi(descriptor: int, size: int, thorough: bool) -> FrameTable:
         inside = at + 12
         while inside + 12 <= min(stop, size):
             name, length, kind = struct.unpack("<4sI4s", os.pread(descriptor, 12, inside))
+            if not _is_name(name):
+                break
             end = inside + 8 + length
             if name == b"LIST" and kind == b"hdrl" and stream is None:
-                stream = _video_stream(os.pread(descriptor, length, inside + 8)[4:])
+                stream = _video_stream(os.pread(descriptor, min(length, _MOST_HEADER_BYTES), inside + 8)[4:])
             elif name == b"LIST" and kind == b"movi":
                 parts.append(_Part(inside + 12, end if length > 4 else size))
                 end = parts[-1].stop
@@ -166,6 +154,10 @@ def _video_stream(header: bytes) -> _Stream:
     raise VideoError("not-a-video", "the AVI file has no video stream")
 
 
+def _is_name(name: bytes) -> bool:
+    return all(32 <= letter < 127 for letter in name)
+
+
 def _latest(codec: bytes) -> int:
     return 0 if codec in _ALONE else _HELD_BACK.get(codec, 1)
 
@@ -197,7 +189,7 @@ def _walk(descriptor: int, size: int, parts: List[_Part], prefix: bytes) -> np.n
             if name == b"LIST":  # Chunks that belong together lie in a list of their own.
                 at += 12
                 continue
-            if not name.isalnum():
+            if not _is_name(name):
                 if not odd:
                     return np.array(lengths, np.int64)
                 # Some programs leave out the byte that makes a length even.

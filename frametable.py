@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-#: No video comes near (40 days at 30 frames a second); a damaged table that says more would only fill the memory.
-MOST_FRAMES = 10**8
+#: No video comes near (four days at 30 frames a second); a damaged table that says more would only fill the memory.
+MOST_FRAMES = 10**7
 
 
 class VideoError(Exception):

@@ -170,7 +170,7 @@ class Video:
             "/proc/self/fd/{}".format(self._file), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1]
         )
         if not self._capture.isOpened():
-            raise VideoError("unsupported", "this OpenCV {} cannot decode it".format(cv2.__version__))
+            raise ImageError("unsupported", "this OpenCV {} cannot decode it".format(cv2.__version__))
         self._forget()
         self._fresh, self._sought = True, False
         self._count = 0
@@ -231,7 +231,7 @@ class Video:
         while len(found) < 2 and self._grab():
             found.append(self._get(cv2.CAP_PROP_POS_MSEC))
         if not found:
-            raise VideoError("corrupt", "its decoder gives no frame at all")
+            raise ImageError("corrupt", "its decoder gives no frame at all")
         number = self._by_time(found[0])
         if self._table.latest:
             rank = int(np.searchsorted(self._given, number))
@@ -252,7 +252,7 @@ class Video:
         while rank <= self._table.latest and self._grab():
             grabbed += 1
         if grabbed != len(self._given):
-            raise VideoError("corrupt", "it is damaged, and nothing in it tells which frames are left")
+            raise ImageError("corrupt", "it is damaged, and nothing in it tells which frames are left")
 
     def _get(self, name: int) -> float:
         return float(self._capture.get(name))

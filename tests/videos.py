@@ -12,7 +12,7 @@ import numpy as np
 
 #: Made by `video_files/make.py`, of `FRAMES` frames each.
 FILES = Path(__file__).parent / "video_files"
-FRAMES = 40
+FRAMES = 60
 HEIGHT, WIDTH = 48, 64
 _DIGITS, _BAR = 6, 10
 

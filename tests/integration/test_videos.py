@@ -79,7 +79,7 @@ def test_a_run_that_ended_inside_a_video_is_resumed_there(tmp_path, filmed, deed
         wait_for_results(out, 20)
         run.signal(deed)
         run.wait()
-    assert 20 <= len(result_files(out)) < 143
+    assert 20 <= len(result_files(out)) < 23 + 3 * FRAMES
     outcome = program(*command(folder, out, busy_ms=60))
     assert outcome.code == 0, outcome.err
     assert result_files(out) == results
@@ -159,3 +159,15 @@ def test_a_dry_run_on_a_video(tmp_path, filmed):
     outcome = program(*command(os.path.join(filmed[0], "cam.avi"), str(tmp_path / "out"), "--dry-run"))
     assert outcome.code == 0, outcome.err
     assert "23 images listed" in outcome.err
+
+
+def test_a_folder_named_like_a_video_is_a_folder(tmp_path):
+    (image,) = draw_images(str(tmp_path / "in"), 1)
+    os.mkdir(str(tmp_path / "cam.mp4"))
+    os.rename(image, str(tmp_path / "cam.mp4" / "00000007"))
+    (tmp_path / "images.lst").write_text("cam.mp4/00000007\ncam.mp4\n")
+    out = str(tmp_path / "out")
+    outcome = program(*command(str(tmp_path / "images.lst"), out))
+    assert outcome.code == 3, outcome.err
+    assert [(os.path.basename(record["image"]), record["kind"]) for record in failures(out)] == [("cam.mp4", "folder")]
+    assert set(result_files(out)) == {b"cam.mp4/00000007.json"}

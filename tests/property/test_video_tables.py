@@ -14,7 +14,7 @@ from divainfer.frametable import VideoError
 from divainfer.videofile import read_frame_table
 
 HEADS = {
-    "mp4": (FILES / "h264.mp4").read_bytes()[:1800],  # the table comes first
+    "mp4": (FILES / "h264.mp4").read_bytes()[:2400],  # the table comes first
     "avi": (FILES / "h264.avi").read_bytes(),
 }
 

@@ -7,7 +7,7 @@ import os
 import shutil
 
 import pytest
-from videos import FILES, cut_short, write_video
+from videos import FILES, FRAMES, cut_short, write_video
 
 from divainfer.dispatcher.listing import write_listing
 from divainfer.errors import ImageListError
@@ -174,7 +174,7 @@ def test_videos_in_a_folder_a_glob_and_a_list(listing, filmed):
         file.write(b"cam/c.jpg\na.avi\ncam/b.MP4/00000007\n./a.mp4\nnowhere.mov")
     found, paths = listing(os.path.join(filmed, "frames.lst"), frame_step=2)
     wanted = [b"cam/c.json", b"a.avi/00000000.json", b"a.avi/00000002.json", b"cam/b.MP4/00000007.json"]
-    assert names(found, paths) == wanted + [b"a.mp4/%08d.json" % number for number in range(0, 40, 2)] + [
+    assert names(found, paths) == wanted + [b"a.mp4/%08d.json" % number for number in range(0, FRAMES, 2)] + [
         b"nowhere.json"
     ]
     assert found.source != ""
@@ -219,4 +219,4 @@ def test_many_frames_come_in_batches(monkeypatch, listing, filmed):
     monkeypatch.setattr("divainfer.dispatcher.videos._BATCH", 7)
     found, paths = listing(filmed, frame_step=3)
     numbers = [int(path[-8:]) for path in paths if path.startswith(os.fsencode(filmed) + b"/a.mp4/")]
-    assert numbers == list(range(0, 40, 3))
+    assert numbers == list(range(0, FRAMES, 3))

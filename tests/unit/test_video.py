@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 import videos
-from videos import chunks, cut_short, made_videos, mention, overwrite, seen_number, trimmed, turned, write_video
+from videos import FRAMES, chunks, cut_short, made_videos, mention, overwrite, seen_number, trimmed, turned, write_video
 
 from divainfer.loader.imagefile import ImageError
 from divainfer.loader.video import Video, Videos, why_no_frames
@@ -65,17 +65,17 @@ def look(video, numbers):
 def recorded(folder):
     """Videos as OpenCV writes them, and as some recorders do."""
     mjpg = write_video(str(folder / "mjpg.avi"))
-    xvid = write_video(str(folder / "xvid.avi"), 40, "XVID")
+    xvid = write_video(str(folder / "xvid.avi"), FRAMES, "XVID")
     return [
         mjpg,
         xvid,
-        write_video(str(folder / "mp4v.mp4"), 40, "mp4v", 30000 / 1001),
+        write_video(str(folder / "mp4v.mp4"), FRAMES, "mp4v", 30000 / 1001),
         mention(mjpg, str(folder / "mentioned.avi"), {3, 4, 10, 22}),
         mention(mjpg, str(folder / "index-only.avi"), {3, 4, 10, 22}, index="only"),
         mention(mjpg, str(folder / "no-index.avi"), {3, 4, 10, 22}, index="none"),
         mention(xvid, str(folder / "xvid-mentioned.avi"), {3, 4, 30, 31, 32}),
         mention(made_videos()[-1], str(folder / "h264-mentioned.avi"), {3, 4, 30, 31, 43}),
-        trimmed(str(folder / "trimmed-start.mp4"), 17, 40),
+        trimmed(str(folder / "trimmed-start.mp4"), 17, FRAMES),
         trimmed(str(folder / "trimmed-end.mp4"), 0, 22),
         trimmed(str(folder / "trimmed-both.mp4"), 9, 31),
     ]
@@ -96,6 +96,18 @@ def test_every_frame_is_itself_in_order_backwards_and_at_random(tmp_path, opened
         # From each place a frame is also the first one that is asked for.
         for number in range(0, count, 9):
             assert np.array_equal(opened(filmed.path).frame(number), decoded[number]), (filmed.path, number)
+
+
+def test_a_video_is_sought_only_where_that_is_certain(tmp_path, opened):
+    copied = mention(
+        write_video(str(tmp_path / "xvid.avi"), FRAMES, "XVID"), str(tmp_path / "no-index.avi"), (), index="none"
+    )
+    sought = {}
+    for path in (videos.FILES / "h264.mp4", videos.FILES / "h264.avi", tmp_path / "xvid.avi", copied.path):
+        video = opened(str(path))
+        assert seen_number(video.frame(FRAMES - 1)) == FRAMES - 1
+        sought[os.path.basename(str(path))] = video._sought
+    assert sought == {"h264.mp4": True, "h264.avi": False, "xvid.avi": True, "no-index.avi": False}
 
 
 @pytest.mark.parametrize("index", ["whole", "only", "none"])
@@ -155,8 +167,8 @@ def test_an_avi_that_is_cut_short_has_the_frames_that_are_there(tmp_path, opened
 
 def test_an_mp4_that_is_cut_short_has_the_frames_that_are_there(tmp_path, opened):
     path = cut_short(str(videos.FILES / "h264.mp4"), str(tmp_path / "cut.mp4"), 0.75)
-    assert frames_listed(path) == 40, "its table comes first"
-    shown = look(opened(path), range(40))
+    assert frames_listed(path) == FRAMES, "its table comes first"
+    shown = look(opened(path), range(FRAMES))
     assert set(map(type, shown[:8])) == {int} and set(shown[-8:]) == {"truncated"}
     assert all(seen in (number, "truncated", "corrupt") for number, seen in enumerate(shown))
 
@@ -166,7 +178,7 @@ def test_an_avi_whose_frames_have_no_times_fails_behind_a_damaged_one(tmp_path, 
     shutil.copyfile(str(videos.FILES / "h264.avi"), path)
     chunk = chunks((tmp_path / "h264.avi").read_bytes())[21]
     overwrite(path, chunk.at + 8, len(chunk.content))
-    shown = look(opened(path), range(40))
+    shown = look(opened(path), range(FRAMES))
     assert shown[:15] == list(range(15)) and set(shown[25:]) == {"corrupt"}
     assert all(seen in (number, "corrupt") for number, seen in enumerate(shown)), "never another one's pixels"
 
