@@ -268,6 +268,7 @@ class Videos:
     def __init__(self, max_pixels: int) -> None:
         self._max_pixels = max_pixels
         self._open: Optional[Video] = None
+        self._refused: Optional[Tuple[bytes, Tuple[str, str]]] = None
 
     def frame(self, path: bytes, number: int) -> np.ndarray:
         """As `Video.frame`, and raises what `Video` raises.
@@ -278,8 +279,19 @@ class Videos:
         """
         if self._open is None or self._open.path != path:
             self.close()
-            self._open = Video(path, self._max_pixels)
+            self._open = self._opened(path)
         return self._open.frame(number)
+
+    def _opened(self, path: bytes) -> Video:
+        if self._refused is not None and self._refused[0] == path:
+            raise ImageError(*self._refused[1])
+        try:
+            return Video(path, self._max_pixels)
+        except ImageError as error:
+            # To find out that a damaged video is no use may take decoding all of it: not for each of its frames.
+            if error.kind not in ("missing", "unreadable"):
+                self._refused = path, (error.kind, error.reason)
+            raise
 
     def close(self) -> None:
         """Closes what is open."""

@@ -239,8 +239,11 @@ def test_one_video_stays_open_and_is_closed_for_another(tmp_path):
             assert seen_number(source.frame(path, 1)) == 1
             open_now = {os.fsencode(file.path) for file in psutil.Process().open_files()}
             assert [other for other in paths if other in open_now] == [path]
-        with pytest.raises(ImageError):
-            source.frame(b"/nowhere/x.avi", 0)
+        for path, kind in ((b"/nowhere/x.avi", "missing"), (os.fsencode(__file__), "not-a-video")):
+            for number in (0, 1):
+                with pytest.raises(ImageError) as caught:
+                    source.frame(path, number)
+                assert caught.value.kind == kind
         assert seen_number(source.frame(paths[0], 2)) == 2
     finally:
         source.close()
