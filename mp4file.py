@@ -76,11 +76,9 @@ def read_mp4(descriptor: int, size: int) -> FrameTable:
     tracks = [track for track in movie.all(b"trak") if _is_video(track)]
     if not tracks:
         raise VideoError("not-a-video", "the MP4 file has no video track")
-    tables = [_table(movie, track, size) for track in tracks]
-    table = max(tables, key=lambda table: table.frames)
-    if not table.frames and movie.content(b"mvex") is not None:
+    if movie.content(b"mvex") is not None:
         raise VideoError("unsupported", "it is an MP4 file in fragments, without a table of all frames" + _REMEDY)
-    return table
+    return max((_table(movie, track, size) for track in tracks), key=lambda table: table.frames)
 
 
 def _movie(descriptor: int, size: int) -> _Boxes:
