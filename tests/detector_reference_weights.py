@@ -57,9 +57,9 @@ class _Maker:
         self.layer("rpn/conv0", (3, 3, 256, 256))
         self.layer("rpn/class", (1, 1, 256, 3), gain=2)
         self.layer("rpn/box", (1, 1, 256, 12), gain=0.3)
-        self.layer("fastrcnn/fc6", (256 * 7 * 7, 1024), gain=1.4, bias=-4)
-        self.layer("fastrcnn/fc7", (1024, 1024), gain=1.4, bias=-1)
-        self.layer("fastrcnn/outputs/class", (1024, num_class), gain=6)
+        self.layer("fastrcnn/fc6", (256 * 7 * 7, 1024), gain=2, bias=-5, spread=2)
+        self.layer("fastrcnn/fc7", (1024, 1024), gain=2, bias=-1, spread=0.5)
+        self.layer("fastrcnn/outputs/class", (1024, num_class), gain=4)
         self.layer("fastrcnn/outputs/box", (1024, 4 if class_agnostic else num_class * 4), gain=4)
         return self.values
 
@@ -72,11 +72,11 @@ class _Maker:
         self.values[name + "/bn/mean/EMA"] = self.normal((outputs,), 0.3)
         self.values[name + "/bn/variance/EMA"] = self.uniform(outputs, 0.7, 1.5)
 
-    def layer(self, name: str, shape: tuple, gain: float = 1, bias: float = 0) -> None:
+    def layer(self, name: str, shape: tuple, gain: float = 1, bias: float = 0, spread: float = 0.2) -> None:
         """A convolution or a matrix with a bias; its weights add up to 0, so that what all inputs share does not count."""
         weights = self.normal(shape, gain / np.sqrt(np.prod(shape[:-1])))
         self.values[name + "/W"] = weights - weights.mean(axis=tuple(range(len(shape) - 1)))
-        self.values[name + "/b"] = self.normal(shape[-1:], 0.2) + np.float32(bias)
+        self.values[name + "/b"] = self.normal(shape[-1:], spread) + np.float32(bias)
 
     def normal(self, shape: tuple, deviation: float) -> np.ndarray:
         return (self.generator.standard_normal(shape) * deviation).astype(np.float32)
