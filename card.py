@@ -1,4 +1,4 @@
-"""The model card: what a `.pb` does not say of itself, in `obj.config.json` beside `obj.pb`.
+"""The model card: what a model does not say of itself, in `obj.config.json` beside `obj.pb`.
 
 A card can be written by hand; every key but `card` may be left out:
 
@@ -13,13 +13,14 @@ A card can be written by hand; every key but `card` may be left out:
       "max_size": 1920,
       "colour_order": "BGR",
       "classes": ["BG", "Vehicle", "Person"],
+      "detector": {"resnet": 101, "num_class": 3, "use_dilation": true},
       "digest": "sha256:0f3a..."
     }
 
 `short_edge_size` and `max_size` are in pixels; `classes` starts with the background, its index is the class id;
-`batch_size` is the fixed first dimension of a batched graph; `"masks": ""` leaves out the masks of a graph that has them.
-The record that the 2019 program wrote in the same place (`--pack_modelconfig_path`) has no `card` key; its sizes and
-class names are taken.
+`batch_size` is the fixed first dimension of a batched graph; `"masks": ""` leaves out the masks of a graph that has them;
+`detector` has fields of `Architecture`, for checkpoints. The record that the 2019 program wrote in the same place
+(`--pack_modelconfig_path`) has no `card` key; its sizes, class names and what it says of the detector are taken.
 """
 
 from __future__ import annotations
@@ -29,12 +30,22 @@ import json
 import os
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from .architecture import BLOCKS, Architecture
 from .errors import ModelError
 
 #: Names of `CONTRACT.md`; "valid" tells a batched graph from a one-image graph.
 CONTRACT_OUTPUTS = {"boxes": "final_boxes:0", "labels": "final_labels:0", "scores": "final_probs:0"}
 OPTIONAL_OUTPUTS = {"valid": "final_valid_indices:0", "masks": "final_masks:0"}
 CARD_VERSION = 1
+
+_ENDING = ".config.json"
+#: Fields of an architecture, and their keys in the 2019 program's record where these are others.
+_KEYS_OF_2019 = {
+    "num_class": ("num_class",),
+    "use_dilation": ("use_dilations", "use_dilation"),
+    "class_agnostic": ("use_frcnn_class_agnostic",),
+    "rpn_test_post_nms_topk": ("rpn_test_post_nms_topk",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +67,9 @@ class Card:
     colour_order: str = "BGR"
     #: Class names, the background first; empty when unknown.
     classes: Tuple[str, ...] = ()
-    #: "sha256:..." of the model file, or None when the card does not bind itself to one.
+    #: What is known of a checkpoint's detector: some or all fields of `Architecture`.
+    detector: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    #: "sha256:..." of the model's files, or None when the card does not bind itself to one.
     digest: Optional[str] = None
     #: Where this came from, for messages: a path, "2019 record PATH", or "" when there is no card.
     source: str = ""
@@ -73,20 +86,27 @@ class Card:
             "max_size": self.max_size,
             "colour_order": self.colour_order,
             "classes": list(self.classes),
+            "detector": dict(self.detector) or None,
             "digest": self.digest,
         }
 
 
 def card_path(model: str) -> str:
-    """Where a model's card lies: `obj.pb` -> `obj.config.json`, in the same folder."""
-    return os.path.splitext(model)[0] + ".config.json"
+    """Where a model's card lies: beside it. `.config.json` takes the place of a file's ending (`obj.pb` -> `obj.config.json`).
+
+    To the name of a folder or of a checkpoint, which have no ending, it is added (`obj_v3_model/` -> `obj_v3_model.config.json`).
+    """
+    model = model.rstrip("/") or model
+    if os.path.isdir(model) or os.path.isfile(model + ".index"):
+        return model + _ENDING
+    return os.path.splitext(model)[0] + _ENDING
 
 
 def read_card(model: str) -> Card:
     """Reads the card beside a model.
 
     Args:
-        model: path of the model file.
+        model: path of the model.
 
     Returns:
         The card; without a file, one with the contract's names and an empty `source`.
@@ -99,7 +119,7 @@ def read_card(model: str) -> Card:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
     except FileNotFoundError:
-        return Card(name=os.path.splitext(os.path.basename(model))[0])
+        return Card(name=os.path.basename(path)[: -len(_ENDING)])
     except (OSError, ValueError) as error:
         raise ModelError("{}: the model card cannot be read ({}). Mend or remove it.".format(path, error))
     return parse_card(data, path)
@@ -157,6 +177,7 @@ def parse_card(data: Any, source: str) -> Card:
         max_size=_positive(data, "max_size", source),
         colour_order=colour_order,
         classes=tuple(classes),
+        detector=_detector(data.get("detector"), source),
         digest=digest,
         source=source,
     )
@@ -169,8 +190,27 @@ def write_card(card: Card, path: str) -> None:
         file.write("\n")
 
 
+def _detector(data: Any, source: str) -> Mapping[str, Any]:
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ModelError('{}: detector must be an object, such as {{"use_dilation": true}}.'.format(source))
+    known = Architecture().to_json()
+    for name in data:
+        if name not in known:
+            raise ModelError(
+                "{}: detector has an unknown key {!r}; known are {}.".format(source, name, ", ".join(sorted(known)))
+            )
+    try:
+        # Whatever is not said has a default that is sound, so this checks what is said.
+        Architecture(**data)
+    except ModelError as error:
+        raise ModelError("{}: detector: {}".format(source, error))
+    return dict(data)
+
+
 def _from_2019_record(data: Mapping[str, Any], source: str) -> Card:
-    """The sizes and class names out of the 2019 program's own record; everything else in it is about training."""
+    """Sizes, class names and detector out of the 2019 program's own record; everything else in it is about training."""
     ids = data.get("classname2id") or data.get("class2id") or {}
     classes: Tuple[str, ...] = ()
     if isinstance(ids, dict) and sorted(ids.values()) == list(range(len(ids))):
@@ -180,8 +220,25 @@ def _from_2019_record(data: Mapping[str, Any], source: str) -> Card:
         short_edge_size=_positive(data, "short_edge_size", source),
         max_size=_positive(data, "max_size", source),
         classes=classes,
+        detector=_detector_of_2019(data),
         source="2019 record " + source,
     )
+
+
+def _detector_of_2019(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the record says of the detector. Frozen graphs do not need it, so what makes no sense is left out."""
+    said = {name: data[key] for name, keys in _KEYS_OF_2019.items() for key in keys if data.get(key) is not None}
+    for depth, blocks in BLOCKS.items():
+        if data.get("resnet_num_block") == list(blocks):
+            said["resnet"] = depth
+    detector = {}
+    for name, value in said.items():
+        try:
+            Architecture(**{name: value})
+        except ModelError:
+            continue
+        detector[name] = value
+    return detector
 
 
 def _positive(data: Mapping[str, Any], key: str, source: str) -> Optional[int]:

@@ -16,18 +16,8 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tup
 
 from .digest import digest_of_file
 from .errors import ModelError
+from .wire import BYTES, VARINT, Broken, Shape, Walker, dtype_name
 
-#: Dimensions, None for an unknown one.
-Shape = Tuple[Optional[int], ...]
-
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-# A graph of the size of R101 has about 200,000 fields; the limit keeps a hostile file from holding us for minutes.
-_MAX_FIELDS = 2000000
-_MAX_NAME = 4096
-_DTYPES = {
-    1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string", 8: "complex64", 9: "int64",
-    10: "bool", 14: "bfloat16", 17: "uint16", 18: "complex128", 19: "float16", 20: "resource", 22: "uint32", 23: "uint64",
-}  # fmt: skip
 _FUNCTIONAL = frozenset(["While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "For"])
 # Before this GraphDef version a placeholder's empty shape meant "unknown", not "a scalar".
 _SCALARS_SINCE = 24
@@ -154,81 +144,22 @@ def file_digest(path: str) -> str:
         )
 
 
-class _Broken(Exception):
-    """The bytes are not what they should be; the text says why."""
-
-
-class _Walker:
-    """Walks over protocol-buffers messages without copying them."""
-
-    def __init__(self, data: Any) -> None:
-        self._data = data
-        self._left = _MAX_FIELDS
-
-    def fields(self, start: int, end: int) -> Iterator[Tuple[int, int, int, int]]:
-        """The fields of the message in `[start, end)`: number, wire type, and value, 0 or begin, end of the bytes."""
-        data, at = self._data, start
-        while at < end:
-            self._left -= 1
-            if self._left < 0:
-                raise _Broken("it has more than {} fields".format(_MAX_FIELDS))
-            key, at = self._varint(at, end)
-            number, wire = key >> 3, key & 7
-            if number == 0:
-                raise _Broken("it has a field without a number")
-            if wire == _VARINT:
-                value, at = self._varint(at, end)
-                yield number, wire, value, 0
-                continue
-            if wire == _BYTES:
-                size, at = self._varint(at, end)
-            elif wire in (_FIXED64, _FIXED32):
-                size = 8 if wire == _FIXED64 else 4
-            else:
-                raise _Broken("it has a field of unknown kind {}".format(wire))
-            if size > end - at:
-                raise _Broken("cut off" if end == len(data) else "a field is longer than what holds it")
-            yield number, wire, at, at + size
-            at += size
-
-    def _varint(self, at: int, end: int) -> Tuple[int, int]:
-        value = 0
-        for shift in range(0, 70, 7):
-            if at >= end:
-                raise _Broken("cut off" if end == len(self._data) else "a number has no end")
-            byte = self._data[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value, at
-        raise _Broken("a number is longer than 10 bytes")
-
-    def text(self, start: int, end: int) -> str:
-        """A name."""
-        if end - start > _MAX_NAME:
-            raise _Broken("a name has {} bytes".format(end - start))
-        try:
-            return str(self._data[start:end], "utf-8")
-        except UnicodeDecodeError:
-            raise _Broken("a name is not text")
-
-
 def _read(data: Any, path: str) -> GraphSkeleton:
-    walker = _Walker(data)
+    walker = Walker(data)
     found: List[Tuple[str, GraphNode]] = []
     functions: List[str] = []
     producer = 0
     try:
         for number, wire, start, end in walker.fields(0, len(data)):
-            if number == 1 and wire == _BYTES:
+            if number == 1 and wire == BYTES:
                 found.append(_node(walker, start, end))
-            elif number == 2 and wire == _BYTES:
+            elif number == 2 and wire == BYTES:
                 functions.extend(_functions(walker, start, end))
-            elif number == 4 and wire == _BYTES:
-                producer = _number(walker, start, end, 1)
-            elif (number, wire) not in ((3, _VARINT), (5, _BYTES)):
-                raise _Broken("it has a field {} that graphs have not".format(number))
-    except _Broken as broken:
+            elif number == 4 and wire == BYTES:
+                producer = walker.number(start, end, 1)
+            elif (number, wire) not in ((3, VARINT), (5, BYTES)):
+                raise Broken("it has a field {} that graphs have not".format(number))
+    except Broken as broken:
         raise ModelError(_explain(data, path, str(broken), bool(found)))
     if not found:
         raise ModelError("{}: the graph has no nodes. {}.".format(path, _WANTED))
@@ -249,13 +180,13 @@ def _read(data: Any, path: str) -> GraphSkeleton:
     return GraphSkeleton(nodes, tuple(functions), producer)
 
 
-def _node(walker: _Walker, start: int, end: int) -> Tuple[str, GraphNode]:
+def _node(walker: Walker, start: int, end: int) -> Tuple[str, GraphNode]:
     name = op = device = ""
     inputs: List[str] = []
     attributes: Dict[str, Tuple[int, int]] = {}
     for number, wire, first, last in walker.fields(start, end):
-        if number > 7 or wire != _BYTES:
-            raise _Broken("a node has a field {} that nodes have not".format(number))
+        if number > 7 or wire != BYTES:
+            raise Broken("a node has a field {} that nodes have not".format(number))
         if number == 1:
             name = walker.text(first, last)
         elif number == 2:
@@ -269,72 +200,53 @@ def _node(walker: _Walker, start: int, end: int) -> Tuple[str, GraphNode]:
             if key in ("dtype", "shape", "data_format"):
                 attributes[key] = value
     if not name or not op.isprintable() or not op:
-        raise _Broken("a node has no name or no operation")
+        raise Broken("a node has no name or no operation")
     node = GraphNode(op, device, tuple(inputs))
     if "data_format" in attributes:
         node = node._replace(data_format=_data_format(walker, *attributes["data_format"]))
     if op.startswith("Placeholder"):
         if "dtype" in attributes:
-            code = _number(walker, *attributes["dtype"], wanted=6)
-            node = node._replace(dtype=_DTYPES.get(code, "type {}".format(code)))
+            node = node._replace(dtype=dtype_name(walker.number(*attributes["dtype"], wanted=6)))
         if "shape" in attributes:
             node = node._replace(shape=_shape(walker, *attributes["shape"]))
     return name, node
 
 
-def _attribute(walker: _Walker, start: int, end: int) -> Tuple[str, Tuple[int, int]]:
+def _attribute(walker: Walker, start: int, end: int) -> Tuple[str, Tuple[int, int]]:
     key, value = "", (start, start)
     for number, wire, first, last in walker.fields(start, end):
-        if number == 1 and wire == _BYTES:
+        if number == 1 and wire == BYTES:
             key = walker.text(first, last)
-        elif number == 2 and wire == _BYTES:
+        elif number == 2 and wire == BYTES:
             value = (first, last)
         else:
-            raise _Broken("an attribute has a field {} that attributes have not".format(number))
+            raise Broken("an attribute has a field {} that attributes have not".format(number))
     return key, value
 
 
-def _data_format(walker: _Walker, start: int, end: int) -> Optional[str]:
+def _data_format(walker: Walker, start: int, end: int) -> Optional[str]:
     for number, wire, first, last in walker.fields(start, end):
-        if number == 2 and wire == _BYTES:
+        if number == 2 and wire == BYTES:
             return walker.text(first, last)
     return None
 
 
-def _shape(walker: _Walker, start: int, end: int) -> Optional[Shape]:
+def _shape(walker: Walker, start: int, end: int) -> Optional[Shape]:
     for number, wire, first, last in walker.fields(start, end):
-        if number != 7 or wire != _BYTES:
-            continue
-        dimensions: List[Optional[int]] = []
-        for part, kind, begin, stop in walker.fields(first, last):
-            if part == 2 and kind == _BYTES:
-                size = _number(walker, begin, stop, 1)
-                # -1 stands for "unknown"; it is written as 2**64 - 1.
-                dimensions.append(size if size < 1 << 63 else None)
-            elif part == 3 and kind == _VARINT and begin:
-                return None
-        return tuple(dimensions)
+        if number == 7 and wire == BYTES:
+            return walker.shape(first, last)
     return None
 
 
-def _number(walker: _Walker, start: int, end: int, wanted: int) -> int:
-    """The number in a message's field `wanted`; 0 when it is left out."""
-    value = 0
-    for number, wire, first, _ in walker.fields(start, end):
-        if number == wanted and wire == _VARINT:
-            value = first
-    return value
-
-
-def _functions(walker: _Walker, start: int, end: int) -> Iterator[str]:
+def _functions(walker: Walker, start: int, end: int) -> Iterator[str]:
     """Names of the library's functions: FunctionDefLibrary.function -> FunctionDef.signature -> OpDef.name."""
     for number, wire, first, last in walker.fields(start, end):
-        if number != 1 or wire != _BYTES:
+        if number != 1 or wire != BYTES:
             continue
         for part, kind, begin, stop in walker.fields(first, last):
-            if part == 1 and kind == _BYTES:
+            if part == 1 and kind == BYTES:
                 for item, form, head, tail in walker.fields(begin, stop):
-                    if item == 1 and form == _BYTES:
+                    if item == 1 and form == BYTES:
                         yield walker.text(head, tail)
 
 
@@ -350,15 +262,15 @@ def _explain(data: Any, path: str, why: str, has_nodes: bool) -> str:
         return "{}: this is a TensorFlow Lite model. {}.".format(path, _WANTED)
     kinds = set()
     try:
-        for number, wire, _, _ in _Walker(data).fields(0, len(data)):
+        for number, wire, _, _ in Walker(data).fields(0, len(data)):
             kinds.add((number, wire))
-    except _Broken:
+    except Broken:
         kinds = set()
-    if (1, _VARINT) in kinds and ((7, _BYTES) in kinds or (8, _BYTES) in kinds):
+    if (1, VARINT) in kinds and ((7, BYTES) in kinds or (8, BYTES) in kinds):
         return "{}: this is an ONNX model, which this version does not read. {}.".format(path, _WANTED)
-    if kinds == {(1, _VARINT), (2, _BYTES)} or kinds == {(2, _BYTES)}:
+    if kinds == {(1, VARINT), (2, BYTES)} or kinds == {(2, BYTES)}:
         return "{}: this is a SavedModel, which this version does not read; freeze it to a graph first.".format(path)
-    if kinds and kinds <= {(number, _BYTES) for number in range(1, 8)} and (3, _BYTES) in kinds:
+    if kinds and kinds <= {(number, BYTES) for number in range(1, 8)} and (3, BYTES) in kinds:
         return "{}: this is a checkpoint's .meta file, which has no weights; freeze the checkpoint first.".format(path)
     if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
         what = "a graph in text form; write it in binary" if b"node {" in head else "a text file"

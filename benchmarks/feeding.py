@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -24,10 +23,9 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import cv2
-import numpy as np
+from common import machine, make_frames
 
 import divainfer
-from divainfer.machine import usable_cores
 
 
 def serial_loop(paths: List[str], busy_ms: float, out: str) -> Dict[str, float]:
@@ -85,39 +83,6 @@ def pool(images: List[str], devices: int, busy_ms: float, scratch: str) -> Dict[
         # "idle" is the tail: no image was left for this device while others finished theirs.
         shares.append(stats.busy / (stats.busy + stats.starved + stats.blocked))
     return {"busy_share": statistics.mean(shares), "frames_per_second": summary.frames_per_second}
-
-
-def make_frames(folder: Path, count: int) -> List[str]:
-    """1080p JPEGs of about 400 KB; links to 40 different ones, since the decoder does not remember."""
-    folder.mkdir(parents=True)
-    numbers = np.random.RandomState(0)
-    base = cv2.resize(
-        numbers.randint(0, 256, (68, 120, 3)).astype(np.uint8), (1920, 1080), interpolation=cv2.INTER_CUBIC
-    )
-    base = np.clip(base.astype(np.int16) + numbers.normal(0, 8, base.shape), 0, 255).astype(np.uint8)
-    paths = []
-    for index in range(count):
-        path = str(folder / "{:05d}.jpg".format(index))
-        if index < 40:
-            cv2.imwrite(path, np.roll(base, 48 * index, axis=1), [cv2.IMWRITE_JPEG_QUALITY, 85])
-        else:
-            os.link(paths[index % 40], path)
-        paths.append(path)
-    return paths
-
-
-def machine() -> Dict[str, Any]:
-    """What the figures were measured on."""
-    with open("/proc/cpuinfo") as file:
-        models = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
-    return {
-        "cpu": models[0] if models else platform.machine(),
-        "cores": usable_cores(),
-        "python": platform.python_version(),
-        "opencv": cv2.__version__,
-        "divainfer": divainfer.__version__,
-        "date": time.strftime("%Y-%m-%d"),
-    }
 
 
 def plot(rows: List[Dict[str, Any]], path: Path) -> None:

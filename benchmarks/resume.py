@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import signal
 import statistics
 import subprocess
@@ -25,10 +24,10 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-import divainfer
+from common import machine
+
 from divainfer.dispatcher.compaction import compact
 from divainfer.ledger import RESULT, Ledger, replay
-from divainfer.machine import usable_cores
 
 HERE = Path(__file__).resolve().parent
 #: Runs the command line with hollow workers and loaders.
@@ -206,13 +205,13 @@ def main() -> None:
     for images in options.images:
         own = [row for row in rounds if row["images"] == images]
         rows.append(dict({name: statistics.median(row[name] for row in own) for name in names}, images=images))
-    machine = {
-        "cores": usable_cores(),
-        "python": platform.python_version(),
-        "divainfer": divainfer.__version__,
-        "date": time.strftime("%Y-%m-%d"),
+    result = {
+        "machine": machine(),
+        "workers": options.workers,
+        "medians": rows,
+        "ledger alone": alone,
+        "rounds": rounds,
     }
-    result = {"machine": machine, "workers": options.workers, "medians": rows, "ledger alone": alone, "rounds": rounds}
     (options.out / "resume.json").write_text(json.dumps(result, indent=2) + "\n")
     plot(rows, options.out / "resume.svg")
     print("\n| images | {} |\n|---|{}".format(" | ".join(names), "---|" * len(names)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ FULL = {
     "max_size": 1280.0,
     "colour_order": "RGB",
     "classes": ["BG", "Cat"],
+    "detector": {"resnet": 50, "use_dilation": True},
     "digest": "sha256:00",
 }
 
@@ -61,6 +63,7 @@ def test_a_card_with_all_keys() -> None:
         max_size=1280,
         colour_order="RGB",
         classes=("BG", "Cat"),
+        detector={"resnet": 50, "use_dilation": True},
         digest="sha256:00",
         source="x.json",
     )
@@ -98,6 +101,11 @@ def test_no_card(tmp_path: Path) -> None:
         ({"batch_size": 0}, "batch_size is 0"),
         ({"max_size": "large"}, "max_size is 'large'"),
         ({"max_size": True}, "max_size is True"),
+        ({"detector": [1]}, "detector must be an object"),
+        ({"detector": {"depth": 50}}, "unknown key 'depth'; known are class_agnostic"),
+        ({"detector": {"resnet": 34}}, "detector: resnet is 34"),
+        ({"detector": {"resnet": [50]}}, "detector: resnet is"),
+        ({"detector": {"use_dilation": 1}}, "detector: use_dilation is 1"),
     ],
 )
 def test_wrong_cards(change: Any, words: str) -> None:
@@ -120,6 +128,44 @@ def test_the_record_of_2019() -> None:
     # Images a step over all GPUs of a process, not the graph's batch.
     assert card.batch_size is None
     assert card.source == "2019 record obj.config.json"
+    assert card.detector == {}
+
+
+def test_what_the_record_of_2019_says_of_the_detector() -> None:
+    record = {
+        "resnet_num_block": [3, 4, 23, 3],
+        "use_dilations": True,
+        "num_class": 15,
+        "rpn_test_post_nms_topk": 1000,
+        "use_frcnn_class_agnostic": False,
+        "rpn_batch_size": 256,
+    }
+    said = {
+        "resnet": 101,
+        "use_dilation": True,
+        "num_class": 15,
+        "rpn_test_post_nms_topk": 1000,
+        "class_agnostic": False,
+    }
+    assert parse_card(record, "obj.config.json").detector == said
+    odd = dict(record, resnet_num_block=[1, 2], use_dilations="yes", num_class=None, rpn_test_post_nms_topk=0)
+    assert parse_card(odd, "obj.config.json").detector == {"class_agnostic": False}
+
+
+@pytest.mark.parametrize("model", ["obj_v3_model", "obj_v3_model/", "v3.1", "./v3.1/"])
+def test_the_card_of_a_folder_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkdir(model)
+    assert card_path(model) == model.rstrip("/") + ".config.json"
+    assert read_card(model).name == os.path.basename(model.rstrip("/"))
+
+
+def test_the_card_of_a_checkpoint_s_prefix(tmp_path: Path) -> None:
+    prefix = str(tmp_path / "model.ckpt-7")
+    (tmp_path / "model.ckpt-7.index").write_bytes(b"")
+    for path in (prefix, prefix + ".index", prefix + ".data-00000-of-00001"):
+        assert card_path(path) == prefix + ".config.json"
+    assert card_path(str(tmp_path / "COCO-R50FPN.npz")) == str(tmp_path / "COCO-R50FPN.config.json")
 
 
 # --- the card and the model file

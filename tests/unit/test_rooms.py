@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("dispatcher", "worker", "loader", "monitor", "model", "output")
 MAY = {
     "dispatcher": {"monitor", "output"},
-    "worker": {"loader.memory", "output"},
+    "worker": {"loader.memory", "output", "model"},
     "loader": set(),
     "monitor": set(),
     "model": set(),

@@ -5,8 +5,6 @@ Only names of `tf.compat.v1` are used, which both have. TensorFlow is imported b
 
 from __future__ import annotations
 
-import sys
-import warnings
 from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
@@ -14,12 +12,12 @@ import numpy as np
 from ...detections import Detections
 from ...errors import EngineBootError, EngineError, EngineOutOfMemory
 from ...graphdef import read_graph
+from ...model.tensorflow1 import first_line, import_tensorflow
 from ...model_spec import GraphInput, graph_input
 from .base import Engine, EngineInfo, EngineSpec
 from .layout import to_nhwc
 
 _FRAMES = "divainfer_frames"
-_MESSAGE = 300
 
 
 class TensorFlowEngine(Engine):
@@ -37,7 +35,7 @@ class TensorFlowEngine(Engine):
 
     def load(self) -> EngineInfo:
         """Reads the graph and opens the session. The first frames of each size are slower than the later ones."""
-        self._tf = tf = _import_tensorflow()
+        self._tf = tf = import_tensorflow()
         path, card = self.spec.model, self.spec.card
         skeleton = read_graph(path)
         self._input = taken = graph_input(path, skeleton, card)
@@ -65,7 +63,7 @@ class TensorFlowEngine(Engine):
             raise EngineBootError("{}: there is not enough memory to load the graph.".format(path))
         except Exception as error:  # Importers raise anything from ValueError to protobuf's own DecodeError.
             raise EngineBootError(
-                "{}: TensorFlow {} cannot load it: {}".format(path, tf.__version__, _first_line(error))
+                "{}: TensorFlow {} cannot load it: {}".format(path, tf.__version__, first_line(error))
             )
         kind = "one image"
         if taken.batched:
@@ -106,10 +104,10 @@ class TensorFlowEngine(Engine):
             return found
         except errors.ResourceExhaustedError as error:
             raise EngineOutOfMemory(
-                "the device has not enough memory for {}: {}".format(_size(frames), _first_line(error))
+                "the device has not enough memory for {}: {}".format(_size(frames), first_line(error))
             )
         except (errors.OpError, ValueError, RuntimeError) as error:
-            raise EngineError("TensorFlow failed on {}: {}".format(_size(frames), _first_line(error)))
+            raise EngineError("TensorFlow failed on {}: {}".format(_size(frames), first_line(error)))
 
     def _split(self, found: Dict[str, np.ndarray], batch: int) -> List[Detections]:
         """Takes a batched graph's outputs apart, `[B, N, ...]` each, and cuts the rows that do not count."""
@@ -200,22 +198,6 @@ class TensorFlowEngine(Engine):
         )
 
 
-def _import_tensorflow() -> Any:
-    try:
-        with warnings.catch_warnings():
-            # 1.14 greets newer NumPy releases with a page of these.
-            warnings.simplefilter("ignore", FutureWarning)
-            import tensorflow as tf
-    except Exception as error:  # A broken installation raises TypeError and others too.
-        command = (
-            '"divainfer[cpu]" or "divainfer[gpu]"' if sys.version_info >= (3, 8) else "--force-reinstall divainfer"
-        )
-        raise EngineBootError(
-            "TensorFlow cannot be imported ({}). Install it: pip install {}.".format(_first_line(error), command)
-        )
-    return tf
-
-
 def _unpin(graph_def: Any) -> None:
     """Forgets devices: on a CPU there is one, and soft placement does not reach into functions on each version."""
     for node in graph_def.node:
@@ -234,17 +216,6 @@ def _detections(found: Dict[str, np.ndarray]) -> Detections:
         np.array(found["scores"], np.float32),
         None if masks is None else np.array(masks, np.float32),
     )
-
-
-def _first_line(error: BaseException) -> str:
-    """What an error says, without the page around it."""
-    message = str(getattr(error, "message", None) or error).strip() or repr(error)
-    lines = message.splitlines()
-    if lines[0].startswith("Graph execution error"):
-        # TensorFlow 2 puts a stack trace first; what happened follows the line with the node's name.
-        after = [index + 1 for index, line in enumerate(lines[:-1]) if line.startswith("Node: ")]
-        lines = lines[after[0] :] if after else lines
-    return lines[0][:_MESSAGE]
 
 
 def _size(frames: np.ndarray) -> str:
