@@ -56,7 +56,7 @@ class _Maker:
             self.layer("fpn/posthoc_3x3_p{}".format(level), (3, 3, 256, 256))
         self.layer("rpn/conv0", (3, 3, 256, 256))
         self.layer("rpn/class", (1, 1, 256, 3), gain=2)
-        self.layer("rpn/box", (1, 1, 256, 12), gain=0.3)
+        self.layer("rpn/box", (1, 1, 256, 12), gain=0.1)
         self.layer("fastrcnn/fc6", (256 * 7 * 7, 1024), gain=2, bias=-5, spread=2)
         self.layer("fastrcnn/fc7", (1024, 1024), gain=2, bias=-1, spread=0.5)
         self.layer("fastrcnn/outputs/class", (1024, num_class), gain=4)

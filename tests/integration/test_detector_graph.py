@@ -95,7 +95,7 @@ def match(found: Dict[str, np.ndarray], expected: Found) -> List[int]:
 @pytest.mark.parametrize("use_dilation", [False, True], ids=["plain", "dilated"])
 @pytest.mark.parametrize("class_agnostic", [False, True], ids=["class-specific", "class-agnostic"])
 def test_detections(class_agnostic, use_dilation, layout):
-    case = Case(1, use_dilation=use_dilation, class_agnostic=class_agnostic)
+    case = Case(2, use_dilation=use_dilation, class_agnostic=class_agnostic)
     weights = case.weights()
     expected = case.expected(weights)
     assert len(expected.detections.boxes) == 100
@@ -111,7 +111,7 @@ def test_deeper_backbones(resnet):
 
 
 def test_the_dilation_makes_a_difference():
-    plain = Case(1)
+    plain = Case(2)
     weights = plain.weights()
     with pytest.raises(AssertionError):
         match(run(plain._replace(use_dilation=True), weights, plain.image()), plain.expected(weights))
@@ -129,7 +129,7 @@ def test_a_batch_gives_what_its_images_give_alone(layout):
 
 
 def test_all_levels_of_the_pyramid():
-    case = Case(4, height=470, width=505, topk=200, max_size=512)
+    case = Case(4, height=600, width=620, num_class=5, topk=300, max_size=640)
     weights = case.weights()
     expected = case.expected(weights)
     assert set(level_of(expected.proposals)) == {2, 3, 4, 5}
