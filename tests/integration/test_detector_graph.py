@@ -15,12 +15,13 @@ from detector_reference_weights import random_image, random_weights
 from divainfer.architecture import Architecture
 from divainfer.model.detector.graph import build_detector
 from divainfer.model.detector.parameters import Constants
+from divainfer.worker.engines.layout import to_nhwc
 
 v1 = tf.compat.v1
 #: Pixels, probabilities, and what features are made of (they are about 1).
 BOX, SCORE, FEATURE = 0.01, 1e-4, 1e-3
 MAX_SIZE = 128
-LAYOUTS = ["NHWC"] + (["NCHW"] if tf.__version__ >= "2" else [])
+LAYOUTS = ("NHWC", "NCHW")
 
 
 class Case(NamedTuple):
@@ -67,12 +68,19 @@ class Case(NamedTuple):
 
 def run(case: Case, weights: Dict[str, np.ndarray], image: np.ndarray, layout: str = "NHWC", features: bool = False):
     """What the graph gives for an image or a batch, by role."""
-    with tf.Graph().as_default():
+    with tf.Graph().as_default() as graph:
         shape = [None, None, 3] if image.ndim == 3 else [len(image), None, None, 3]
         pixels = v1.placeholder(tf.float32, shape)
         found = build_detector(case.architecture(), Constants(weights), pixels, layout=layout, features=features)
-        with v1.Session(config=v1.ConfigProto(intra_op_parallelism_threads=2)) as session:
-            return session.run(found, {pixels: image})
+    names = {role: tensor.name for role, tensor in found.items()}
+    if layout == "NCHW":
+        # As the engine does for a CPU, which has no pooling in this layout.
+        graph_def = graph.as_graph_def()
+        assert to_nhwc(graph_def) > 50
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(graph_def, name="")
+    with v1.Session(graph=graph, config=v1.ConfigProto(intra_op_parallelism_threads=2)) as session:
+        return session.run(names, {pixels.name: image})
 
 
 def match(found: Dict[str, np.ndarray], expected: Found) -> List[int]:
@@ -91,16 +99,16 @@ def match(found: Dict[str, np.ndarray], expected: Found) -> List[int]:
     return rows
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("use_dilation", [False, True], ids=["plain", "dilated"])
 @pytest.mark.parametrize("class_agnostic", [False, True], ids=["class-specific", "class-agnostic"])
-def test_detections(class_agnostic, use_dilation, layout):
+def test_detections(class_agnostic, use_dilation):
     case = Case(2, use_dilation=use_dilation, class_agnostic=class_agnostic)
     weights = case.weights()
     expected = case.expected(weights)
     assert len(expected.detections.boxes) == 100
     assert len(set(expected.detections.labels)) >= 3
-    match(run(case, weights, case.image(), layout), expected)
+    for layout in LAYOUTS:
+        match(run(case, weights, case.image(), layout), expected)
 
 
 @pytest.mark.parametrize("resnet", [101, 152])
@@ -110,26 +118,21 @@ def test_deeper_backbones(resnet):
     match(run(case, weights, case.image()), case.expected(weights))
 
 
-def test_the_dilation_makes_a_difference():
-    plain = Case(2)
-    weights = plain.weights()
-    with pytest.raises(AssertionError):
-        match(run(plain._replace(use_dilation=True), weights, plain.image()), plain.expected(weights))
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_batch_gives_what_its_images_give_alone(layout):
+def test_a_batch_gives_what_its_images_give_alone():
     case = Case(3, height=50, width=110, topk=300)
     weights = case.weights()
-    found = run(case, weights, np.stack([case.image(0), case.image(1)]), layout)
-    assert found["boxes"].shape == (2, 100, 4)
-    for which, count in enumerate(found["valid"]):
-        rows = {role: found[role][which, :count] for role in ("boxes", "labels", "scores")}
-        match(rows, case.expected(weights, which))
+    expected = [case.expected(weights, which) for which in (0, 1)]
+    assert len(expected[0].proposals) != len(expected[1].proposals)
+    for layout in LAYOUTS:
+        found = run(case, weights, np.stack([case.image(0), case.image(1)]), layout)
+        assert found["boxes"].shape == (2, 100, 4)
+        for which, count in enumerate(found["valid"]):
+            rows = {role: found[role][which, :count] for role in ("boxes", "labels", "scores")}
+            match(rows, expected[which])
 
 
 def test_all_levels_of_the_pyramid():
-    case = Case(4, height=600, width=620, num_class=5, topk=300, max_size=640)
+    case = Case(3, height=500, width=520, num_class=5, topk=300, max_size=544)
     weights = case.weights()
     expected = case.expected(weights)
     assert set(level_of(expected.proposals)) == {2, 3, 4, 5}
@@ -148,9 +151,8 @@ def test_the_size_that_bounds_boxes_is_rounded_up():
     # Most boxes would be larger than the bound lets them.
     weights["rpn/box/b"] = weights["rpn/box/b"] + np.float32(2)
     expected = case.expected(weights)
+    assert not np.array_equal(expected.proposals, case._replace(max_size=96).expected(weights).proposals)
     match(run(case, weights, case.image()), expected)
-    with pytest.raises(AssertionError):
-        match(run(case._replace(max_size=96), weights, case.image()), expected)
 
 
 def test_features_of_the_final_boxes():
