@@ -84,18 +84,16 @@ def run(case: Case, weights: Dict[str, np.ndarray], image: np.ndarray, layout: s
 
 
 def match(found: Dict[str, np.ndarray], expected: Found) -> List[int]:
-    """For each expected detection the row of the same label with the nearest box; fails unless all rows are alike."""
+    """For each expected detection the row of its label with the nearest box and score; fails unless all rows are alike."""
     boxes, labels, scores = expected.detections
     assert len(found["boxes"]) == len(boxes)
-    rows = []
+    rows: List[int] = []
     for box, label, score in zip(boxes, labels, scores):
-        distances = np.abs(found["boxes"] - box).max(axis=1, initial=0)
-        distances[found["labels"] != label] = np.inf
-        row = int(np.argmin(distances))
-        assert distances[row] < BOX, "no {} near {}".format(label, box)
-        assert abs(found["scores"][row] - score) < SCORE
-        rows.append(row)
-    assert len(set(rows)) == len(rows)
+        # In tolerances. Empty boxes do not put each other out, so a box alone may be there more than once.
+        apart = np.maximum(np.abs(found["boxes"] - box).max(axis=1) / BOX, np.abs(found["scores"] - score) / SCORE)
+        apart[(found["labels"] != label) | np.isin(np.arange(len(apart)), rows)] = np.inf
+        rows.append(int(np.argmin(apart)))
+        assert apart[rows[-1]] < 1, "no {} near {} with {}".format(label, box, score)
     return rows
 
 
@@ -121,10 +119,11 @@ def test_deeper_backbones(resnet):
 def test_a_batch_gives_what_its_images_give_alone():
     case = Case(3, height=50, width=110, topk=300)
     weights = case.weights()
-    expected = [case.expected(weights, which) for which in (0, 1)]
+    expected = [case.expected(weights, which) for which in (1, 2)]
+    # The shorter one is filled up inside.
     assert len(expected[0].proposals) != len(expected[1].proposals)
     for layout in LAYOUTS:
-        found = run(case, weights, np.stack([case.image(0), case.image(1)]), layout)
+        found = run(case, weights, np.stack([case.image(1), case.image(2)]), layout)
         assert found["boxes"].shape == (2, 100, 4)
         for which, count in enumerate(found["valid"]):
             rows = {role: found[role][which, :count] for role in ("boxes", "labels", "scores")}
@@ -146,7 +145,7 @@ def test_an_image_with_one_row_on_the_coarsest_level():
 
 
 def test_the_size_that_bounds_boxes_is_rounded_up():
-    case = Case(6, max_size=97)
+    case = Case(6, width=90, max_size=97)
     weights = case.weights()
     # Most boxes would be larger than the bound lets them.
     weights["rpn/box/b"] = weights["rpn/box/b"] + np.float32(2)
