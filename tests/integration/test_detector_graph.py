@@ -1,7 +1,7 @@
 """The built detector, in whichever TensorFlow is here, against `detector_reference`: whole detections, from pixels to boxes.
 
-Both legs are compared with the same reference, hence with each other. Weights are random and spread the scores: no two
-boxes are so near a threshold or each other that float32 and float64 would choose differently.
+Both legs are compared with the same reference, hence with each other. Weights are random and spread the scores, and
+the seeds are such that float32 and float64 choose the same boxes; other weights or images may need other seeds.
 """
 
 from typing import Dict, List, NamedTuple
