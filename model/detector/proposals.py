@@ -10,7 +10,7 @@ from ...architecture import Architecture
 from .anchors import anchors_at
 from .boxes import clip, decode, empty, growth_limit
 from .layers import Layers
-from .nms import suppress
+from .nms import ranks, suppress
 
 _OVERLAP = 0.7
 
@@ -53,7 +53,7 @@ def proposals(layers: Layers, maps: List[Any], architecture: Architecture, heigh
         boxes.append(_fill(found, most, 0.0))
         scores.append(_fill(best, most, float("-inf")))
     # To the suppression each level is a class: boxes are compared within it, and the best of all levels are kept.
-    kept = suppress(tf.stack(boxes, axis=2), tf.stack(scores, axis=2), _OVERLAP, most, most)
+    kept = suppress(tf.stack(boxes, axis=2), ranks(tf.stack(scores, axis=2)), _OVERLAP, most, most, above=0.0)
     return Proposals(kept.boxes, kept.count)
 
 

@@ -10,7 +10,7 @@ from divainfer.architecture import Architecture
 from divainfer.model.detector.anchors import RATIOS, SIZES, anchors_at
 from divainfer.model.detector.boxes import clip, decode, growth_limit
 from divainfer.model.detector.fpn import STRIDES
-from divainfer.model.detector.nms import suppress
+from divainfer.model.detector.nms import ranks, suppress
 from divainfer.model.detector.roi_align import levels, roi_align
 
 v1 = tf.compat.v1
@@ -89,7 +89,11 @@ def test_suppression_of_any_scores(overlap, most):
     boxes = some_boxes(5, 150, 300, 400)
     boxes[::7] = boxes[1::7][: len(boxes[::7])]
     scores = np.random.RandomState(6).normal(-4, 3, (2, 150)).astype(np.float32)
-    found = compute(lambda b, s: suppress(b[None, :, None], tf.transpose(s)[None], overlap, most, most), boxes, scores)
+    found = compute(
+        lambda b, s: suppress(b[None, :, None], ranks(tf.transpose(s)[None]), overlap, most, most, above=0.0),
+        boxes,
+        scores,
+    )
     kept = [reference_boxes.nms(boxes.astype(float), of_class, overlap, most) for of_class in scores]
     classes = np.repeat([0, 1], [len(part) for part in kept])
     rows, of_all = np.concatenate(kept), np.concatenate([part[rows] for part, rows in zip(scores, kept)])
