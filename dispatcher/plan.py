@@ -32,8 +32,8 @@ class Plan:
 
     Attributes:
         config: as asked for.
-        model: path of the model file; "" for an engine that needs none.
-        digest: the model file's "sha256:..."; "" without one.
+        model: path of the model; "" for an engine that needs none.
+        digest: the model's "sha256:..."; "" without one.
         card: the model's card, complete.
         devices: one a worker.
         short_edge_size: pixels.
@@ -70,6 +70,8 @@ class Plan:
             "tensors": dict(card.outputs, image=card.image),
             "colour_order": card.colour_order,
             "classes": list(card.classes),
+            # Of checkpoints; other forms have it in their files.
+            "detector": dict(card.detector) or None,
             "count": listing.count,
             "images": listing.digest,
             "naming": [listing.naming.rule, os.fsdecode(listing.naming.root)],
@@ -130,12 +132,12 @@ def make_plan(config: RunConfig) -> Plan:
 
 def _model(config: RunConfig) -> Tuple[str, str, Card, List[str]]:
     """Path, digest and card of the model, and notes on it."""
-    engine = parse_engine(config.engine)[0]
+    engine, options = parse_engine(config.engine)
     check_engine(engine)
     if engine == TENSORFLOW:
         if not config.model:
-            raise ConfigError("--model is missing: give a frozen graph (.pb), or 'demo' for the built-in detector.")
-        spec = resolve_model(config.model, config.class_list)
+            raise ConfigError("--model is missing: give a frozen graph (.pb), a checkpoint, a SavedModel, or 'demo'.")
+        spec = resolve_model(config.model, config.class_list, options)
         return os.path.abspath(spec.path), spec.digest, spec.card, spec.notes
     # What other engines take for a model, and whether they need one, is theirs to know.
     path = model_path(config.model)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Set
 
 from ...errors import EngineBootError
+from ...graphdef import GraphSkeleton
 
 TO_NHWC = (0, 2, 3, 1)
 TO_NCHW = (0, 3, 1, 2)
@@ -85,6 +86,18 @@ def to_nhwc(graph_def: Any) -> int:
         _transpose(graph_def, name, inner, to_nchw_name, dtype, device)
     _redirect_other_outputs(graph_def, renamed)
     return len(found)
+
+
+def describe(skeleton: GraphSkeleton, rewritten: int) -> str:
+    """The layout in words, for people.
+
+    Args:
+        skeleton: the graph as it is on disk.
+        rewritten: number of operations that `to_nhwc` rewrote.
+    """
+    if rewritten:
+        return "NHWC (rewritten from NCHW)"
+    return "NCHW" if skeleton.channels_first or skeleton.channels_first_functions else "NHWC"
 
 
 def _is_nchw(node: Any) -> bool:
