@@ -225,6 +225,78 @@ def merge_command(folder: str, target: str, bare: bool) -> None:
         click.echo("{:,} images have no result (failed, or to do) and are left out.".format(merged.left_out))
 
 
+class _FreezeCommand(click.Command):
+    """Takes the 2019 program's spellings as well."""
+
+    def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
+        from .model.spelling2019 import translate
+
+        translated = translate(args)
+        for note in translated.notes:
+            _say(note)
+        if translated.refused:
+            raise click.UsageError("This cannot be frozen: {}.".format(", ".join(translated.refused)))
+        return super().parse_args(ctx, translated.arguments)
+
+
+class _BatchSize(click.ParamType):
+    """A number of frames, or "any"."""
+
+    name = "N|any"
+
+    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Any:
+        if value == "any":
+            return value
+        return click.IntRange(1, 1024).convert(value, param, ctx)
+
+
+_SIZE = click.IntRange(32, 1 << 16)
+
+
+@main.command("freeze", cls=_FreezeCommand, short_help="Make a frozen graph and its card of a checkpoint.")
+@click.option("--load-from", default="", metavar="CHECKPOINT", help="A training folder, a prefix in it, or an .npz.")
+@click.option("--random-weights", type=int, metavar="SEED", help="Instead of a checkpoint: for benchmarks.")
+@click.option(
+    "--out", required=True, metavar="FILE", help="The graph, such as obj_v3.pb; obj_v3.config.json goes beside it."
+)
+@click.option("--name", default="", metavar="TEXT", help="Name of the model in its card.  [default: of the file]")
+@click.option("--num-class", type=click.IntRange(2, 1 << 16), metavar="N", help="Classes, the background included.")
+@click.option(
+    "--class-list", default="", metavar="LIST", help="diva, coco, or a file with one a line, the background first."
+)
+@click.option("--resnet", type=click.Choice(["50", "101", "152"]), help="Depth of the backbone.")
+@click.option(
+    "--use-dilation/--no-use-dilation", default=None, help="Whether the last group is dilated; no variable tells."
+)
+@click.option("--class-agnostic/--no-class-agnostic", default=None, help="Whether all classes share one box.")
+@click.option(
+    "--rpn-test-post-nms-topk", type=click.IntRange(1, 10000), metavar="N", help="Proposals.  [default: 1000]"
+)
+@click.option("--max-size", type=_SIZE, metavar="PIXELS", help="Longest edge of a frame.  [default: 1920]")
+@click.option("--short-edge-size", type=_SIZE, metavar="PIXELS", help="Short edge of a frame.  [default: 1080]")
+@click.option("--im-batch-size", type=_BatchSize(), help="Frames a step; 'any' takes what it gets.  [default: 1]")
+@click.option(
+    "--layout",
+    type=click.Choice(["NCHW", "NHWC"]),
+    default="NCHW",
+    show_default=True,
+    help="NCHW is for GPUs, NHWC for CPUs; either runs on both.",
+)
+@click.option("--features", is_flag=True, help="Add the output fpn_box_feat, the features of the boxes, for trackers.")
+def freeze_command(resnet: Optional[str], **options: Any) -> None:
+    """Make a frozen graph (.pb) and its card of a checkpoint of the 2019 detector or of tensorpack's.
+
+    What the variables tell (depth, classes, kind of head) need not be given. The 2019 program's spellings (--num_class,
+    --diva_class3, --pack_model_path, ...) are understood.
+    """
+    with _reporting():
+        from .model.freeze import FreezeOptions, freeze
+
+        frozen = freeze(FreezeOptions(resnet=int(resnet) if resnet else None, **options), _say)
+    for line in frozen.lines():
+        click.echo(line)
+
+
 @contextlib.contextmanager
 def _reporting(interrupted: str = "Stopped.", debug: bool = False) -> Iterator[None]:
     """Turns errors into one sentence and the documented exit code; `interrupted` is what is said of Ctrl-C and SIGTERM."""

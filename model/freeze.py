@@ -13,6 +13,7 @@ from ..architecture import Architecture, check_variables, settle, shown
 from ..card import CONTRACT_OUTPUTS, OPTIONAL_OUTPUTS, Card, card_path, read_card, write_card
 from ..checkpoint import find_checkpoint
 from ..classes import class_list
+from ..commandline import quoted
 from ..digest import digest_of_file
 from ..errors import ModelError
 from ..model_spec import DEFAULT_SHORT_EDGE_SIZE
@@ -46,7 +47,7 @@ class FreezeOptions:
     max_size: Optional[int] = None
     #: Short edge of a frame, pixels.
     short_edge_size: Optional[int] = None
-    #: Frames a step: None for a graph that takes one frame, a number for batches of just so many, or "any".
+    #: Frames a step: None or 1 for a graph that takes one frame, a number for batches of just so many, or "any".
     im_batch_size: Union[int, str, None] = None
     #: "NCHW" or "NHWC".
     layout: str = "NCHW"
@@ -70,6 +71,22 @@ class Frozen(NamedTuple):
     size: int
     card: Card
     architecture: Architecture
+
+    def lines(self) -> List[str]:
+        """For the operator: what it is, and how to go on."""
+        built = self.architecture
+        return [
+            "{}: ResNet-{}{}, {} classes{}, {:,} MB".format(
+                self.path,
+                built.resnet,
+                " dilated" if built.use_dilation else "",
+                built.num_class,
+                "" if self.card.classes else " without names",
+                round(self.size / 1e6),
+            ),
+            "{}: its card".format(self.card_path),
+            "Try it: divainfer run --model {} --images LIST --out DIR --dry-run".format(quoted(self.path)),
+        ]
 
 
 def freeze(options: FreezeOptions, say: Callable[[str], None]) -> Frozen:
@@ -97,13 +114,14 @@ def freeze(options: FreezeOptions, say: Callable[[str], None]) -> Frozen:
                 architecture.num_class,
             )
         )
-    graph = frozen_graph(architecture, values, options.layout, options.im_batch_size, options.features)
+    batch_size = None if options.im_batch_size == 1 else options.im_batch_size
+    graph = frozen_graph(architecture, values, options.layout, batch_size, options.features)
     _replace(options.out, lambda path: _write(path, graph))
     card = dataclasses.replace(
         card,
         name=options.name or os.path.splitext(os.path.basename(options.out))[0],
-        outputs=_outputs(options),
-        batch_size=options.im_batch_size if isinstance(options.im_batch_size, int) else None,
+        outputs=_outputs(batched=batch_size is not None),
+        batch_size=batch_size if isinstance(batch_size, int) else None,
         short_edge_size=options.short_edge_size or card.short_edge_size or DEFAULT_SHORT_EDGE_SIZE,
         max_size=architecture.max_size,
         classes=classes,
@@ -182,9 +200,9 @@ def _loaded(options: FreezeOptions, say: Callable[[str], None]) -> Tuple[Card, A
     return card, architecture, read_weights(checkpoint, architecture.variables())
 
 
-def _outputs(options: FreezeOptions) -> Dict[str, str]:
+def _outputs(batched: bool) -> Dict[str, str]:
     outputs = dict(CONTRACT_OUTPUTS)
-    if options.im_batch_size is not None:
+    if batched:
         outputs["valid"] = OPTIONAL_OUTPUTS["valid"]
     return outputs
 

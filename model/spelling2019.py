@@ -81,7 +81,7 @@ def translate(arguments: Sequence[str]) -> Translated:
             if value != "pack":
                 found.refused.append("--mode {} (divainfer run does --mode forward)".format(value))
         elif name in _SAME:
-            found.arguments += _SAME[name]
+            found.arguments.extend(_SAME[name])
         elif name in _PASSED_OVER:
             found.notes.append("{} is passed over: {}.".format(name, _PASSED_OVER[name]))
         elif name in _OTHER_NETWORKS:

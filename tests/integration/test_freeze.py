@@ -1,0 +1,184 @@
+"""`divainfer freeze`: a graph and its card that any leg runs, and one sentence for what cannot be frozen."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from running import divainfer as program
+from running import draw_images
+
+from divainfer.architecture import Architecture
+from divainfer.card import read_card
+from divainfer.graphdef import read_graph
+from divainfer.model.freeze import ANY, frozen_graph
+from divainfer.model.weights import random_weights
+
+#: Of the operations in a frozen detector, what TensorFlow 1.14 knows; a graph must not say more, or 1.14 refuses it.
+OPERATIONS = {
+    "AddV2": "T",
+    "Any": "Tidx keep_dims",
+    "AvgPool": "T data_format ksize padding strides",
+    "BiasAdd": "T data_format",
+    "Cast": "DstT SrcT Truncate",
+    "CombinedNonMaxSuppression": "clip_boxes pad_per_class",
+    "ConcatV2": "N T Tidx",
+    "Const": "dtype value",
+    "Conv2D": "T data_format dilations explicit_paddings padding strides use_cudnn_on_gpu",
+    "CropAndResize": "T extrapolation_value method",
+    "Equal": "T",
+    "Exp": "T",
+    "ExpandDims": "T Tdim",
+    "Fill": "T index_type",
+    "Floor": "T",
+    "FloorDiv": "T",
+    "FloorMod": "T",
+    "GatherV2": "Taxis Tindices Tparams batch_dims",
+    "Identity": "T",
+    "InvertPermutation": "T",
+    "Less": "T",
+    "LessEqual": "T",
+    "Log": "T",
+    "MatMul": "T transpose_a transpose_b",
+    "MaxPool": "T data_format ksize padding strides",
+    "Maximum": "T",
+    "Minimum": "T",
+    "Mul": "T",
+    "Neg": "T",
+    "Pack": "N T axis",
+    "Pad": "T Tpaddings",
+    "PadV2": "T Tpaddings",
+    "Placeholder": "dtype shape",
+    "Range": "Tidx",
+    "RealDiv": "T",
+    "Relu": "T",
+    "Reshape": "T Tshape",
+    "ReverseV2": "T Tidx",
+    "Select": "T",
+    "Shape": "T out_type",
+    "Softmax": "T",
+    "Sqrt": "T",
+    "StridedSlice": "Index T begin_mask ellipsis_mask end_mask new_axis_mask shrink_axis_mask",
+    "Sub": "T",
+    "Tile": "T Tmultiples",
+    "TopKV2": "T sorted",
+    "Transpose": "T Tperm",
+    "Unpack": "T axis num",
+    "Where": "T",
+}
+ARCHITECTURE = Architecture(resnet=50, num_class=4, use_dilation=True, max_size=320)
+WORDS_OF_2019 = """nothing nothing --mode pack --num_class 4 --is_fpn --use_dilation --rpn_batch_size 256
+--rpn_test_post_nms_topk 200 --max_size 320 --short_edge_size 96 --note obj_v3"""
+CLASSES = "BG\nred\ngreen\nblue\n"
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return random_weights(ARCHITECTURE, seed=3)
+
+
+@pytest.fixture(scope="module")
+def folder(weights, tmp_path_factory):
+    """A folder with a checkpoint (w.npz), its class names and a few images."""
+    folder = tmp_path_factory.mktemp("freeze me")
+    np.savez(str(folder / "w.npz"), global_step=np.int64(7), **weights)
+    (folder / "names.txt").write_text(CLASSES)
+    draw_images(str(folder / "images"), 3)
+    yield folder
+    shutil.rmtree(str(folder))
+
+
+@pytest.mark.parametrize("layout, batch_size, features", [("NCHW", None, True), ("NHWC", ANY, True)])
+def test_a_graph_says_nothing_that_tensorflow_1_does_not_know(weights, layout, batch_size, features):
+    graph = tf.compat.v1.GraphDef()
+    graph.ParseFromString(frozen_graph(ARCHITECTURE, weights, layout, batch_size, features))
+    for node in graph.node:
+        assert set(node.attr) <= set(OPERATIONS[node.op].split()), node.op
+        assert not node.device
+    assert not graph.library.function
+    assert graph.versions.min_consumer == 0
+
+
+@pytest.mark.skipif(not tf.__version__.startswith("1.14"), reason="the table is of TensorFlow 1.14")
+def test_the_table_is_what_tensorflow_1_14_knows():
+    for kind, attributes in OPERATIONS.items():
+        known = tf.Graph()._get_op_def(kind).attr
+        assert sorted(attribute.name for attribute in known) == attributes.split(), kind
+
+
+def test_the_same_weights_give_the_same_file(weights):
+    assert frozen_graph(ARCHITECTURE, weights, "NCHW") == frozen_graph(ARCHITECTURE, weights, "NCHW")
+
+
+def test_a_checkpoint_is_frozen_and_runs(folder):
+    """By the words of 2019."""
+    model = str(folder / "obj v3.pb")
+    files = ["--load_from", str(folder / "w.npz"), "--pack_model_path", model]
+    done = program("freeze", *WORDS_OF_2019.split(), *files, "--class-list", str(folder / "names.txt"))
+    assert done.code == 0, done.err
+    assert "1 of its variables are not needed: global_step" in done.err
+    assert "--rpn-batch-size is passed over" in done.err
+    assert "{}: ResNet-50 dilated, 4 classes".format(model) in done.out
+    card = read_card(model)
+    assert (card.name, card.short_edge_size, card.max_size, card.batch_size) == ("obj_v3", 96, 320, None)
+    assert card.classes == ("BG", "red", "green", "blue")
+    assert card.detector == Architecture(50, 4, use_dilation=True, rpn_test_post_nms_topk=200, max_size=320)
+    out = str(folder / "out")
+    ran = program("run", "--model", model, "--images", str(folder / "images"), "--out", out, "--gpus", "cpu")
+    assert ran.code == 0, ran.err
+    for name in os.listdir(str(folder / "images")):
+        with open(os.path.join(out, os.path.splitext(name)[0] + ".json")) as file:
+            found = json.load(file)
+        assert found and {row["cat_name"] for row in found} <= {"red", "green", "blue"}
+
+
+@pytest.mark.parametrize(
+    "batch_size, shape", [("1", (None, None, 3)), ("2", (2, None, None, 3)), ("any", (None,) * 3 + (3,))]
+)
+def test_batches_as_asked_for(folder, batch_size, shape):
+    model = str(folder / "batch{}.pb".format(batch_size))
+    done = program(
+        "freeze", "--load-from", str(folder / "w.npz"), "--out", model, "--im-batch-size", batch_size, "--features"
+    )
+    assert done.code == 0, done.err
+    graph = read_graph(model)
+    assert graph.nodes["image"].shape == shape
+    assert ("final_valid_indices" in graph.nodes) == (batch_size != "1")
+    assert "fpn_box_feat" in graph.nodes
+    assert "use_dilation" in done.err, "nobody told whether it is dilated"
+    assert read_card(model).batch_size == (2 if batch_size == "2" else None)
+
+
+def test_random_weights_need_no_checkpoint(folder):
+    model = str(folder / "random.pb")
+    done = program("freeze", "--random-weights", "5", "--resnet", "50", "--class-list", "diva", "--out", model)
+    assert done.code == 0, done.err
+    assert read_card(model).detector == Architecture(resnet=50, num_class=15)
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["--load-from", "w.npz", "--num-class", "15"], "num_class 15 is asked for, but its variables are those of 4"),
+        (["--load-from", "w.npz", "--class-list", "diva"], "--class-list diva: it has 15 names"),
+        (["--load-from", "nowhere/model"], "nowhere/model"),
+        ([], "One of --load-from and --random-weights is wanted"),
+        (["--random-weights", "1", "--use_gn"], "group norm"),
+        (["--random-weights", "1", "--resnet", "34"], "34"),
+    ],
+)
+def test_what_cannot_be_frozen_gets_a_sentence(folder, words, sentence):
+    words = [str(folder / word) if word == "w.npz" else word for word in words]
+    done = program("freeze", "--out", str(folder / "none.pb"), *words)
+    assert done.code == 2
+    assert sentence in done.err
+    assert not os.path.exists(str(folder / "none.pb"))
+
+
+def test_a_place_that_cannot_be_written_is_found_first(folder):
+    done = program("freeze", "--random-weights", "1", "--out", str(folder / "no" / "m.pb"))
+    assert done.code == 2 and "there is no folder" in done.err
