@@ -21,6 +21,7 @@ from .prepared import Prepared, fetched, input_tensors, unpin
 _INIT_SIGNATURE = "__saved_model_init_op"
 #: Where versions of TensorFlow before that signature keep the operation.
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
+_ASSETS_COLLECTION = "saved_model_assets"
 
 
 def prepare_saved_model(tf: Any, spec: EngineSpec) -> Prepared:
@@ -60,9 +61,7 @@ def prepare_saved_model(tf: Any, spec: EngineSpec) -> Prepared:
                 )
             )
         initialise = _initialiser(graph, meta_graph)
-    assets = {
-        asset.tensor_info.name: os.path.join(folder, "assets", asset.filename) for asset in meta_graph.asset_file_def
-    }
+        assets = _assets(graph, meta_graph, folder)
 
     def fill(session: Any) -> None:
         if saver is not None:
@@ -71,6 +70,16 @@ def prepare_saved_model(tf: Any, spec: EngineSpec) -> Prepared:
             session.run(initialise, assets)
 
     return Prepared(graph, frames, fetched(graph, card), taken, describe(saved.graph, rewritten), fill)
+
+
+def _assets(graph: Any, meta_graph: Any, folder: str) -> Dict[str, str]:
+    """Tensors that hold the names of files of the SavedModel, and where these lie now."""
+    files = list(meta_graph.asset_file_def)
+    # TensorFlow 1 keeps them, packed, in a collection.
+    for packed in graph.get_collection(_ASSETS_COLLECTION):
+        files.append(type(meta_graph)().asset_file_def.add())
+        packed.Unpack(files[-1])
+    return {file.tensor_info.name: os.path.join(folder, "assets", file.filename) for file in files}
 
 
 def _initialiser(graph: Any, meta_graph: Any) -> Optional[Any]:

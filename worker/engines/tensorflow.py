@@ -45,7 +45,9 @@ class TensorFlowEngine(Engine):
             self._model = model = _PREPARE[model_form(path)](tf, self.spec)
             self._session = tf.compat.v1.Session(graph=model.graph, config=self._config())
             device = self._check_device()
-            model.fill(self._session)
+            # Outside of a graph TensorFlow 2 would take operations for eager ones.
+            with model.graph.as_default():
+                model.fill(self._session)
         except DivaInferError:
             raise
         except MemoryError:
