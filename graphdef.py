@@ -19,7 +19,6 @@ from .digest import digest_of_file
 from .errors import ModelError
 from .wire import BYTES, VARINT, Broken, Shape, Walker, dtype_name
 
-_FUNCTIONAL = frozenset(["While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "For"])
 # Before this GraphDef version a placeholder's empty shape meant "unknown", not "a scalar".
 _SCALARS_SINCE = 24
 # What people give by mistake, by its first bytes.
@@ -85,11 +84,6 @@ class GraphSkeleton:
         return tuple(
             name for name, node in self.nodes.items() if name not in consumed and node.op not in ("NoOp", "Const")
         )
-
-    @property
-    def functional_control_flow(self) -> bool:
-        """Whether a loop or condition stands in the graph as a call of library functions."""
-        return any(node.op in _FUNCTIONAL for node in self.nodes.values())
 
     @property
     def channels_first(self) -> bool:

@@ -310,3 +310,14 @@ def test_a_run(models: Models, tmp_path: Path, form: str) -> None:
         assert record["fingerprint"]["detector"] == ARCHITECTURE.to_json()
         assert record["fingerprint"]["model"] == resolve_model(model).digest
         assert find_checkpoint(model).prefix.endswith("/model-100000")
+
+
+def test_inspect(models: Models, tmp_path: Path) -> None:
+    done = divainfer("inspect", models.path("frozen-nchw.pb"))
+    assert done.code == 0, done.err
+    assert "frozen graph" in done.out and "rewritten to NHWC" in done.out
+    done = divainfer("inspect", models.path("checkpoint"), "--json", "--engine", "tensorflow:use_dilation=false")
+    found = json.loads(done.out)
+    assert found["form"] == "checkpoint" and found["variables"]["detector"]["use_dilation"] is False
+    done = divainfer("inspect", str(tmp_path))
+    assert done.code == 2 and "neither a SavedModel" in done.err and not done.out

@@ -50,7 +50,6 @@ def test_nodes_and_what_they_say(tmp_path: Path) -> None:
     assert graph.placeholders == ("image",)
     assert graph.sinks == ("out",)
     assert graph.channels_first
-    assert not graph.functional_control_flow
     assert graph.producer == 38
 
 
@@ -86,7 +85,6 @@ def test_functions_of_the_library(tmp_path: Path) -> None:
     assert graph.functions == {"body": (GraphNode("Conv2D", inputs=("x",), data_format="NCHW"),), "cond": ()}
     assert graph.channels_first_functions == ("body",) and not graph.channels_first
     assert [node.op for node in graph.everything()] == ["While", "Conv2D"]
-    assert graph.functional_control_flow
 
 
 def test_node_names() -> None:
