@@ -94,7 +94,8 @@ class Card:
 def card_path(model: str) -> str:
     """Where a model's card lies: beside it. `.config.json` takes the place of a file's ending (`obj.pb` -> `obj.config.json`).
 
-    To the name of a folder or a checkpoint, which has no ending, it is added: `obj_v3_model/` -> `obj_v3_model.config.json`.
+    To the name of a folder or of a checkpoint, which have no ending, it is added (`obj_v3_model/` ->
+    `obj_v3_model.config.json`).
     """
     model = model.rstrip("/") or model
     if os.path.isdir(model) or os.path.isfile(model + ".index"):

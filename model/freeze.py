@@ -169,6 +169,9 @@ def frozen_graph(
         names = [tensor.op.name for tensor in outputs.values()]
         graph_def = tf.train.export_meta_graph(graph=graph, clear_devices=True, strip_default_attrs=True).graph_def
     pruned: Any = tf.graph_util.extract_sub_graph(graph_def, names)
+    for node in pruned.node:
+        # The exporter writes down what every importer finds out for itself.
+        node.attr.pop("_output_shapes", None)
     return bytes(pruned.SerializeToString(deterministic=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -10,16 +11,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from running import divainfer as program
-from running import draw_images
+from running import draw_images, result_files
 
 from divainfer.architecture import Architecture
 from divainfer.card import read_card
+from divainfer.errors import ModelError
 from divainfer.graphdef import read_graph
-from divainfer.model.freeze import ANY, frozen_graph
+from divainfer.model.freeze import ANY, FreezeOptions, freeze, frozen_graph
 from divainfer.model.weights import random_weights
 
 #: Of the operations in a frozen detector, what TensorFlow 1.14 knows; a graph must not say more, or 1.14 refuses it.
 OPERATIONS = {
+    "Add": "T",
     "AddV2": "T",
     "Any": "Tidx keep_dims",
     "AvgPool": "T data_format ksize padding strides",
@@ -92,10 +95,15 @@ def folder(weights, tmp_path_factory):
     shutil.rmtree(str(folder))
 
 
-@pytest.mark.parametrize("layout, batch_size, features", [("NCHW", None, True), ("NHWC", ANY, True)])
-def test_a_graph_says_nothing_that_tensorflow_1_does_not_know(weights, layout, batch_size, features):
+@pytest.fixture(scope="module")
+def frozen(weights):
+    return {layout: frozen_graph(ARCHITECTURE, weights, layout, ANY, features=True) for layout in ("NCHW", "NHWC")}
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_a_graph_says_nothing_that_tensorflow_1_does_not_know(frozen, layout):
     graph = tf.compat.v1.GraphDef()
-    graph.ParseFromString(frozen_graph(ARCHITECTURE, weights, layout, batch_size, features))
+    graph.ParseFromString(frozen[layout])
     for node in graph.node:
         assert set(node.attr) <= set(OPERATIONS[node.op].split()), node.op
         assert not node.device
@@ -110,8 +118,8 @@ def test_the_table_is_what_tensorflow_1_14_knows():
         assert sorted(attribute.name for attribute in known) == attributes.split(), kind
 
 
-def test_the_same_weights_give_the_same_file(weights):
-    assert frozen_graph(ARCHITECTURE, weights, "NCHW") == frozen_graph(ARCHITECTURE, weights, "NCHW")
+def test_the_same_weights_give_the_same_file(weights, frozen):
+    assert frozen_graph(ARCHITECTURE, weights, "NCHW", ANY, features=True) == frozen["NCHW"]
 
 
 def test_a_checkpoint_is_frozen_and_runs(folder):
@@ -126,59 +134,54 @@ def test_a_checkpoint_is_frozen_and_runs(folder):
     card = read_card(model)
     assert (card.name, card.short_edge_size, card.max_size, card.batch_size) == ("obj_v3", 96, 320, None)
     assert card.classes == ("BG", "red", "green", "blue")
-    assert card.detector == Architecture(50, 4, use_dilation=True, rpn_test_post_nms_topk=200, max_size=320)
+    assert Architecture(**card.detector) == dataclasses.replace(ARCHITECTURE, rpn_test_post_nms_topk=200)
     out = str(folder / "out")
     ran = program("run", "--model", model, "--images", str(folder / "images"), "--out", out, "--gpus", "cpu")
     assert ran.code == 0, ran.err
-    for name in os.listdir(str(folder / "images")):
-        with open(os.path.join(out, os.path.splitext(name)[0] + ".json")) as file:
-            found = json.load(file)
-        assert found and {row["cat_name"] for row in found} <= {"red", "green", "blue"}
+    found = [row for content in result_files(out).values() for row in json.loads(content)]
+    assert found and {row["cat_name"] for row in found} <= {"red", "green", "blue"}
 
 
-@pytest.mark.parametrize(
-    "batch_size, shape", [("1", (None, None, 3)), ("2", (2, None, None, 3)), ("any", (None,) * 3 + (3,))]
-)
+@pytest.mark.parametrize("batch_size, shape", [(1, [None, None, 3]), (2, [2, None, None, 3]), (ANY, [None] * 3 + [3])])
 def test_batches_as_asked_for(folder, batch_size, shape):
-    model = str(folder / "batch{}.pb".format(batch_size))
-    done = program(
-        "freeze", "--load-from", str(folder / "w.npz"), "--out", model, "--im-batch-size", batch_size, "--features"
-    )
-    assert done.code == 0, done.err
+    model, said = str(folder / "batch{}.pb".format(batch_size)), []
+    freeze(FreezeOptions(model, str(folder / "w.npz"), im_batch_size=batch_size, features=True), said.append)
     graph = read_graph(model)
-    assert graph.nodes["image"].shape == shape
-    assert ("final_valid_indices" in graph.nodes) == (batch_size != "1")
+    assert graph.nodes["image"].shape == tuple(shape)
+    assert ("final_valid_indices" in graph.nodes) == (batch_size != 1)
     assert "fpn_box_feat" in graph.nodes
-    assert "use_dilation" in done.err, "nobody told whether it is dilated"
-    assert read_card(model).batch_size == (2 if batch_size == "2" else None)
+    assert "use_dilation" in said[0], "nobody told whether it is dilated"
+    assert read_card(model).batch_size == (2 if batch_size == 2 else None)
 
 
 def test_random_weights_need_no_checkpoint(folder):
     model = str(folder / "random.pb")
-    done = program("freeze", "--random-weights", "5", "--resnet", "50", "--class-list", "diva", "--out", model)
-    assert done.code == 0, done.err
-    assert read_card(model).detector == Architecture(resnet=50, num_class=15)
+    freeze(FreezeOptions(model, random_weights=5, resnet=50, class_list="diva"), print)
+    assert Architecture(**read_card(model).detector) == Architecture(resnet=50, num_class=15)
 
 
 @pytest.mark.parametrize(
-    "words, sentence",
+    "options, sentence",
     [
-        (["--load-from", "w.npz", "--num-class", "15"], "num_class 15 is asked for, but its variables are those of 4"),
-        (["--load-from", "w.npz", "--class-list", "diva"], "--class-list diva: it has 15 names"),
-        (["--load-from", "nowhere/model"], "nowhere/model"),
-        ([], "One of --load-from and --random-weights is wanted"),
-        (["--random-weights", "1", "--use_gn"], "group norm"),
-        (["--random-weights", "1", "--resnet", "34"], "34"),
+        ({"load_from": "w.npz", "num_class": 15}, "num_class 15 is asked for, but its variables are those of 4"),
+        ({"load_from": "w.npz", "class_list": "diva"}, "--class-list diva: it has 15 names"),
+        ({"load_from": "nowhere/model"}, "nowhere/model: there is no such checkpoint"),
+        ({}, "One of --load-from and --random-weights is wanted"),
+        ({"random_weights": 1, "out": "no/m.pb"}, "there is no folder"),
+        ({"random_weights": 1, "out": "images"}, "this is a folder"),
     ],
 )
-def test_what_cannot_be_frozen_gets_a_sentence(folder, words, sentence):
-    words = [str(folder / word) if word == "w.npz" else word for word in words]
-    done = program("freeze", "--out", str(folder / "none.pb"), *words)
-    assert done.code == 2
-    assert sentence in done.err
-    assert not os.path.exists(str(folder / "none.pb"))
+def test_what_cannot_be_frozen_gets_a_sentence(folder, options, sentence):
+    before = sorted(os.listdir(str(folder)))
+    for name in ("load_from", "out"):
+        if name in options:
+            options[name] = str(folder / options[name])
+    with pytest.raises(ModelError, match=sentence):
+        freeze(FreezeOptions(**dict({"out": str(folder / "none.pb")}, **options)), print)
+    assert sorted(os.listdir(str(folder))) == before
 
 
-def test_a_place_that_cannot_be_written_is_found_first(folder):
-    done = program("freeze", "--random-weights", "1", "--out", str(folder / "no" / "m.pb"))
-    assert done.code == 2 and "there is no folder" in done.err
+@pytest.mark.parametrize("words", [["--use_gn"], ["--resnet", "34"], ["--mode", "forward"], ["--im-batch-size", "0"]])
+def test_words_that_cannot_be_are_refused(folder, words):
+    done = program("freeze", "--random-weights", "1", "--out", str(folder / "none.pb"), *words)
+    assert done.code == 2 and "Error: " in done.err and words[-1].replace("_", "-") in done.err
