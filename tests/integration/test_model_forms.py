@@ -55,7 +55,7 @@ class Models:
         return path
 
     def _checkpoint(self, path: str) -> None:
-        with tf.Graph().as_default(), tf.Session() as session:
+        with tf.Graph().as_default(), session_of_a_moment() as session:
             self._variables(session, tf.placeholder(tf.float32, [None, None, 3]), "NHWC")
             extra = [tf.get_variable(name, initializer=1.0) for name in ("global_step", "conv0/W/Momentum")]
             session.run([variable.initializer for variable in extra])
@@ -80,7 +80,7 @@ class Models:
         self._save(path, "NHWC", [None, None, None, 3])
 
     def _save(self, path: str, layout: str, shape: List[Optional[int]]) -> None:
-        with tf.Graph().as_default(), tf.Session() as session:
+        with tf.Graph().as_default(), session_of_a_moment() as session:
             image = tf.placeholder(tf.float32, shape, "frames")
             outputs = self._variables(session, image, layout)
             tf.saved_model.simple_save(session, path, {"image": image}, outputs)
@@ -101,6 +101,13 @@ class Models:
             return build_detector(ARCHITECTURE, parameters, image, "NHWC")
 
         tensorflow.saved_model.save(module, path, signatures=detect)
+
+
+def session_of_a_moment() -> Any:
+    """A session that does not optimize what is run but once."""
+    config = tf.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return tf.Session(config=config)
 
 
 class EagerParameters(Parameters):
