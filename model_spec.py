@@ -178,9 +178,8 @@ def _check_frozen(path: str, graph: GraphSkeleton) -> None:
     variables = sum(graph.ops.get(kind, 0) for kind in _VARIABLES)
     if variables:
         raise ModelError(
-            "{}: the graph is not frozen, it has {} variable{} whose values are not in the file. Freeze it first.".format(
-                path, variables, "" if variables == 1 else "s"
-            )
+            "{}: the graph is not frozen, it has {} variable{} whose values are not in the file. Freeze it first, or give "
+            "its checkpoint.".format(path, variables, "" if variables == 1 else "s")
         )
 
 

@@ -11,12 +11,11 @@ from ..card import Card, read_card
 from ..classes import class_list
 from ..config import RunConfig, suggestion
 from ..engines import TENSORFLOW, check_engine, parse_engine
-from ..errors import ConfigError
+from ..errors import ConfigError, ModelError
 from ..geometry import frame_bytes
-from ..graphdef import file_digest
 from ..imagelist import Listing
 from ..machine import available_memory, available_shared_memory, usable_cores
-from ..model_spec import DEFAULT_MAX_SIZE, DEFAULT_SHORT_EDGE_SIZE, model_path, resolve_model
+from ..model_spec import DEFAULT_MAX_SIZE, DEFAULT_SHORT_EDGE_SIZE, model_digest, model_path, resolve_model
 from ..naming import PARQUET
 from ..output.parquet import check_pyarrow
 from .devices import Device, parse_devices
@@ -146,7 +145,17 @@ def _model(config: RunConfig) -> Tuple[str, str, Card, List[str]]:
         card = dataclasses.replace(card, classes=class_list(config.class_list))
     if not path:
         return "", "", card, []
-    return os.path.abspath(path), file_digest(path), card, []
+    return os.path.abspath(path), model_digest(_files(path)), card, []
+
+
+def _files(path: str) -> List[str]:
+    """All files of a model that may be a folder, sorted."""
+    if not os.path.isdir(path):
+        return [path]
+    found = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+    if not found:
+        raise ModelError("{}: the model's folder is empty.".format(path))
+    return sorted(found)
 
 
 def _default_queue_mem(workers: int, batch_bytes: int) -> int:
