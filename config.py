@@ -125,10 +125,12 @@ class RunConfig:
     images: str = _option(
         "",
         "What to run on: a list file (one path a line, relative ones against the list's folder; or separated by NUL), "
-        "- for a list on standard input, a folder (searched recursively), an image, or a quoted glob.",
+        "- for a list on standard input, a folder (searched recursively), an image, a video, or a quoted glob. A video "
+        "(.mp4, .m4v, .mov, .avi) stands for its frames, here and in a list, folder or glob.",
         _text,
         "LIST|DIR|GLOB|-",
     )
+    frame_step: int = _option(1, "Of videos, take each N-th frame: 0, N, 2N, ...", _whole(1), "N")
     out: str = _option("", "Folder for the results; the run's own files go to its subfolder .divainfer.", _text, "DIR")
     model: str = _option(
         "",

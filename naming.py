@@ -6,7 +6,9 @@ Three rules, one a run, chosen when the list is read (`dispatcher/listing.py`) a
     full    <root>/cam1/a.jpg -> <out>/cam1/a.jpg.json     when two images of the list differ in nothing but the extension
     flat    <root>/cam1/a.jpg -> <out>/a.json              as in 2019, on request
 
-`root` is the folder all listed images have in common (or the folder given to `--images`).
+A frame of a video has no extension, so the video keeps its own: <root>/cam1/a.mp4/00000123 -> <out>/cam1/a.mp4/00000123.json.
+
+`root` is the folder all listed images and videos have in common (or the folder given to `--images`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Reads what `--images` names into an image list: absolute paths, no image twice, no two results of one name."""
+"""Reads what `--images` names into an image list: absolute paths, no image twice, no two results of one name.
+
+A video stands in it as its frames (`videos.py`).
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,10 @@ from ..digest import digest_of_file
 from ..errors import ImageListError
 from ..imagelist import ImageList, ImageListWriter, Listing
 from ..naming import FLAT, FULL, STEM, Naming
+from ..videofile import frame_path, is_other_video, is_video, parse_frame_path
 from .entries import entries
 from .names import Names
+from .videos import Videos
 
 #: What a folder search takes for an image; a list or a glob may name anything.
 EXTENSIONS = frozenset(
@@ -36,7 +41,13 @@ _CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1f]")
 
 
 def write_listing(
-    images: str, flat: bool, list_path: str, index_path: str, stdin: Optional[BinaryIO] = None
+    images: str,
+    flat: bool,
+    list_path: str,
+    index_path: str,
+    stdin: Optional[BinaryIO] = None,
+    frame_step: int = 1,
+    results: str = "",
 ) -> Listing:
     """Writes the image list of a run.
 
@@ -46,6 +57,8 @@ def write_listing(
         list_path: where the list goes.
         index_path: where its index goes.
         stdin: what "-" reads; None for the process's own.
+        frame_step: every which frame of a video is taken.
+        results: the folder below which each image gets a file; "" when there is none.
 
     Returns:
         The listing.
@@ -57,8 +70,9 @@ def write_listing(
     read_from = source_digest(images)
     writer = ImageListWriter(list_path, index_path)
     names = Names(flat)
+    videos = Videos(frame_step)
     try:
-        for paths in source.batches():
+        for paths in videos.expand(source.batches()):
             writer.add(paths)
             names.add(paths)
     finally:
@@ -66,7 +80,7 @@ def write_listing(
     if not writer.count:
         raise ImageListError("--images {}: no image in it{}.".format(images, source.hint()))
     root = names.root if source.root is None else source.root
-    notes = source.notes()
+    notes = source.notes() + _video_notes(videos)
     listed = ImageList(list_path, index_path)
     repeats, clashes = names.compare(listed)
     listed.close()
@@ -78,6 +92,8 @@ def write_listing(
         )
         digest = _rewrite_without(repeats, list_path, index_path)
     naming = _choose_naming(clashes, root, flat, notes)
+    if results:
+        _check_places(videos.listed, naming, results)
     return Listing(writer.count - len(repeats), digest, naming, notes, read_from)
 
 
@@ -88,10 +104,10 @@ def source_digest(images: str) -> str:
         images: what `--images` was given.
 
     Returns:
-        "sha256:...", or "" when it is not a list file (a folder, a glob, an image, standard input).
+        "sha256:...", or "" when it is not a list file (a folder, a glob, an image, a video, standard input).
     """
     name = os.fsencode(images)
-    if images == "-" or not os.path.isfile(name) or _is_image(name):
+    if images == "-" or not os.path.isfile(name) or _is_image(name) or is_video(name):
         return ""
     return digest_of_file(images, salt=os.path.dirname(os.path.abspath(name)) + b"\0")
 
@@ -121,7 +137,10 @@ class _Source:
             return self._folder(self.root or b"/")
         if not os.path.lexists(name) and glob.has_magic(self.images):
             return iter([self._glob(name)])
-        if _is_image(name) and os.path.isfile(name):
+        if (_is_image(name) or is_video(name)) and os.path.isfile(name):
+            return iter([[os.path.abspath(name)]])
+        frame = parse_frame_path(os.path.abspath(name))
+        if frame is not None and os.path.isfile(frame.video):
             return iter([[os.path.abspath(name)]])
         return self._list_file(name)
 
@@ -129,6 +148,8 @@ class _Source:
         """Refuses a file that is no list, by its first bytes."""
         known = next((kind for signature, kind in _SIGNATURES if start.startswith(signature)), None)
         # A list may hold names in any encoding, but no control characters besides its separators.
+        if known is None and is_other_video(os.fsencode(self.images)):
+            known = "a video of a kind that is not taken (MP4, QuickTime and AVI are)"
         if known is None and b"\0" not in start and _CONTROL.search(start):
             known = "a binary file"
         if known is not None:
@@ -144,9 +165,8 @@ class _Source:
         notes = []
         if self._passed_over:
             notes.append(
-                "{:,} files in {} have other names than images (.jpg, .png, ...) and are passed over, such as {}.".format(
-                    self._passed_over, self.images, self._example
-                )
+                "{:,} files in {} have other names than images and videos (.jpg, .png, .mp4, ...) and are passed over, such as "
+                "{}.".format(self._passed_over, self.images, self._example)
             )
         for folder in self._unreadable:
             notes.append("{}: this folder cannot be read and was passed over.".format(folder))
@@ -156,7 +176,9 @@ class _Source:
         if self._unreadable:
             return " ({} cannot be read)".format(self._unreadable[0])
         if self._passed_over:
-            return " ({:,} files have other names than images have; list them in a file)".format(self._passed_over)
+            return " ({:,} files have other names than images and videos have; list images in a file)".format(
+                self._passed_over
+            )
         return " (the pattern matches nothing)" if glob.has_magic(self.images) else ""
 
     def _list_file(self, name: bytes) -> Iterator[List[bytes]]:
@@ -181,7 +203,7 @@ class _Source:
             folders[:] = sorted(name for name in folders if name != b".divainfer")
             images = []
             for file in sorted(files):
-                if _is_image(file):
+                if _is_image(file) or is_video(file):
                     images.append(os.path.join(folder, file))
                 else:
                     self._passed_over += 1
@@ -202,6 +224,29 @@ class _Source:
 
     def _could_not_read(self, error: OSError) -> None:
         self._unreadable.append(_shown(os.fsencode(error.filename)))
+
+
+def _video_notes(videos: Videos) -> List[str]:
+    notes = []
+    if videos.listed:
+        notes.append("{:,} frames of {:,} videos are listed.".format(videos.frames, len(videos.listed)))
+    if videos.unreadable:
+        notes.append(
+            "{:,} videos have no frames that could be listed, such as {}; each becomes one failure record, which tells "
+            "why.".format(len(videos.unreadable), _shown(videos.unreadable[0]))
+        )
+    return notes
+
+
+def _check_places(videos: List[bytes], naming: Naming, results: str) -> None:
+    """Refuses a folder in which a video lies where the folder with its results would have to be."""
+    for video in videos:
+        folder = os.path.join(os.fsencode(results), os.path.dirname(naming.result_name(frame_path(video, 0))))
+        if os.path.isfile(folder):
+            raise ImageListError(
+                "--out {}: the results of a video go into a folder of its name, and there {} itself lies. Choose another "
+                "folder.".format(results, _shown(video))
+            )
 
 
 def _choose_naming(clashes: List[Tuple[bytes, bytes]], root: bytes, flat: bool, notes: List[str]) -> Naming:

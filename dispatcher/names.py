@@ -9,6 +9,7 @@ from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 import numpy as np
 
 from ..imagelist import ImageList
+from ..videofile import is_video
 
 #: Endings that most images have; what they end is found faster than by `splitext`.
 _USUAL = tuple(b".jpg .png .JPG .bmp .PNG .tif".split())
@@ -43,9 +44,10 @@ class Names:
 
     @property
     def root(self) -> bytes:
-        """The folder that all images have in common, without a slash at its end."""
+        """The folder that all images have in common, without a slash at its end; never a video: its frames' names keep it."""
         prefix = self._prefix or b"/"
-        return prefix[: prefix.rindex(b"/")]
+        root = prefix[: prefix.rindex(b"/")]
+        return root[: root.rindex(b"/")] if is_video(root) else root
 
     def add(self, paths: List[bytes]) -> None:
         """Takes the next absolute paths."""

@@ -98,6 +98,7 @@ def _earlier_listing(config: RunConfig, folder: RunFolder) -> Optional[Listing]:
     same = (
         record.listing.source != ""
         and record.config.get("flat") == config.flat
+        and record.config.get("frame_step", 1) == config.frame_step
         and record.listing.source == source_digest(config.images)
     )
     return record.listing if same and _listing_is_there(record, folder) else None
@@ -128,7 +129,14 @@ def _begin(plan: Plan, folder: RunFolder, listing: Optional[Listing], lock: RunL
     # The list of an earlier run stays until it is certain that this is the same run.
     new_list, new_index = folder.list + ".new", folder.index + ".new"
     try:
-        made = listing or write_listing(config.images, config.flat, new_list, new_index)
+        made = listing or write_listing(
+            config.images,
+            config.flat,
+            new_list,
+            new_index,
+            frame_step=config.frame_step,
+            results=config.out if config.format == JSON else "",
+        )
         fingerprint = plan.fingerprint(made)
         compared = check_same_run(folder, fingerprint, config.force)
     except (DivaInferError, OSError, KeyboardInterrupt):
@@ -197,7 +205,7 @@ def dry_run(config: RunConfig, say: Optional[Say] = None) -> Summary:
         folder = RunFolder(scratch)
         os.makedirs(folder.logs)
         os.makedirs(folder.parts)
-        listing = write_listing(config.images, config.flat, folder.list, folder.index)
+        listing = write_listing(config.images, config.flat, folder.list, folder.index, frame_step=config.frame_step)
         for note in plan.notes + tuple(listing.notes):
             say(note)
         if config.out:

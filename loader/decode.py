@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from .header import ImageHeader, read_header
-from .imagefile import ImageError, read_image_file
+from .imagefile import ImageError, check_pixels, read_image_file
 from .jpeg import SIGNATURE as JPEG
 from .jpeg import decode_jpeg, read_jpeg_header
 
@@ -63,11 +63,11 @@ def decode(data: bytes, max_pixels: int, into: Optional[np.ndarray] = None) -> n
         raise ImageError("empty", "the file is empty")
     if data.startswith(JPEG):
         jpeg = read_jpeg_header(data)
-        _check_pixels((jpeg.height, jpeg.width), max_pixels)
+        check_pixels((jpeg.height, jpeg.width), max_pixels)
         return decode_jpeg(data, jpeg, into)
     header = read_header(data)
     if header.size is not None:
-        _check_pixels(header.size, max_pixels)
+        check_pixels(header.size, max_pixels)
     if header.format == "PNG" and header.cut:
         raise _failure(data, header)
     try:
@@ -80,7 +80,7 @@ def decode(data: bytes, max_pixels: int, into: Optional[np.ndarray] = None) -> n
         image = None
     if image is None:
         raise _failure(data, header)
-    _check_pixels(image.shape[:2], max_pixels)
+    check_pixels(image.shape[:2], max_pixels)
     return image
 
 
@@ -93,15 +93,6 @@ def _opencv(data: bytes, header: ImageHeader) -> Optional[np.ndarray]:
         file.write(data)
         file.flush()
         return cv2.imread("/proc/self/fd/{}".format(file.fileno()), cv2.IMREAD_COLOR)
-
-
-def _check_pixels(size: Tuple[int, int], max_pixels: int) -> None:
-    pixels = size[0] * size[1]
-    if pixels > max_pixels:
-        raise ImageError(
-            "too-large",
-            "it is {} = {:,.0f} megapixels, above --max-pixels {}".format(_shown(size), pixels / 1e6, max_pixels),
-        )
 
 
 def _failure(data: bytes, header: ImageHeader) -> ImageError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import Tuple
 
 #: Bytes. Nothing that a camera writes comes near; a video or an archive in the list does.
 MAX_FILE_BYTES = 2 * 2**30
@@ -18,7 +19,7 @@ class ImageError(Exception):
 
     Attributes:
         kind: a short word for machines: "missing", "unreadable" (permission, input/output error), "folder", "special" (a
-            pipe, a socket or a device), "empty", "not-an-image", "unsupported" (an image, of a kind that this OpenCV does
+            pipe, a socket or a device), "empty", "not-an-image", "not-a-video", "unsupported" (of a kind that this OpenCV does
             not read), "truncated", "corrupt", "too-large".
         reason: one sentence for a person, without the path.
     """
@@ -42,6 +43,40 @@ def read_image_file(path: bytes) -> bytes:
         ImageError: kind "missing", "unreadable", "folder", "special", "empty" or "too-large".
         OSError: when the machine has run out of something (file descriptors, memory).
     """
+    descriptor = open_image_file(path)
+    try:
+        length = os.fstat(descriptor).st_size
+        if length > MAX_FILE_BYTES:
+            raise ImageError(
+                "too-large",
+                "the file has {:.1f} GB, more than the {:.1f} GB that are read".format(
+                    length / 1e9, MAX_FILE_BYTES / 1e9
+                ),
+            )
+        with open(descriptor, "rb", buffering=0, closefd=False) as file:
+            data = file.read()
+    except OSError as error:
+        raise read_error(error)
+    finally:
+        os.close(descriptor)
+    if not data:
+        raise ImageError("empty", "the file is empty")
+    return data
+
+
+def open_image_file(path: bytes) -> int:
+    """Opens a regular file; never waits for a pipe or a device.
+
+    Args:
+        path: any bytes a path may hold.
+
+    Returns:
+        A file descriptor for reading, the caller's to close.
+
+    Raises:
+        ImageError: kind "missing", "unreadable", "folder" or "special".
+        OSError: when the machine has run out of something (file descriptors, memory).
+    """
     try:
         # Without O_NONBLOCK the open itself would wait for a pipe's writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -51,15 +86,30 @@ def read_image_file(path: bytes) -> bytes:
         raise _open_error(path, error)
     try:
         _check_file(os.fstat(descriptor))
-        with open(descriptor, "rb", buffering=0, closefd=False) as file:
-            data = file.read()
-    except OSError as error:
-        raise _read_error(error)
-    finally:
+    except ImageError:
         os.close(descriptor)
-    if not data:
-        raise ImageError("empty", "the file is empty")
-    return data
+        raise
+    return descriptor
+
+
+def check_pixels(size: Tuple[int, int], max_pixels: int) -> None:
+    """Refuses an image or a video that is too large.
+
+    Args:
+        size: height and width, pixels.
+        max_pixels: more are refused.
+
+    Raises:
+        ImageError: kind "too-large".
+    """
+    pixels = size[0] * size[1]
+    if pixels > max_pixels:
+        raise ImageError(
+            "too-large",
+            "it is {} x {} pixels = {:,.0f} megapixels, above --max-pixels {}".format(
+                size[1], size[0], pixels / 1e6, max_pixels
+            ),
+        )
 
 
 def _check_file(status: os.stat_result) -> None:
@@ -67,13 +117,6 @@ def _check_file(status: os.stat_result) -> None:
         raise ImageError("folder", "it is a folder; list the images in it")
     if not stat.S_ISREG(status.st_mode):
         raise ImageError("special", "it is a pipe or a device, not a file")
-    if status.st_size > MAX_FILE_BYTES:
-        raise ImageError(
-            "too-large",
-            "the file has {:.1f} GB, more than the {:.1f} GB that are read".format(
-                status.st_size / 1e9, MAX_FILE_BYTES / 1e9
-            ),
-        )
 
 
 def _open_error(path: bytes, error: OSError) -> Exception:
@@ -87,10 +130,11 @@ def _open_error(path: bytes, error: OSError) -> Exception:
         return ImageError("unreadable", "this user may not read it (permission denied)")
     if error.errno == errno.ENXIO:
         return ImageError("special", "it is a socket or a device, not a file")
-    return _read_error(error)
+    return read_error(error)
 
 
-def _read_error(error: OSError) -> Exception:
+def read_error(error: OSError) -> Exception:
+    """What to raise for a file that cannot be read: an `ImageError`, or the error itself when it is the machine's trouble."""
     if error.errno in _MACHINE_ERRORS:
         return error
     return ImageError("unreadable", "it cannot be read ({})".format(error.strerror))

@@ -1,11 +1,11 @@
-"""One loader: takes tickets, reads, decodes and resizes their images into slots, and says so."""
+"""One loader: takes tickets, reads, decodes and resizes their images (files, or frames of videos) into slots, and says so."""
 
 from __future__ import annotations
 
 import logging
 import os
 import time
-from typing import Tuple
+from typing import Optional, Tuple
 
 import cv2
 import numpy as np
@@ -14,9 +14,11 @@ from ..boot import LoaderOrders
 from ..geometry import target_size
 from ..messages import FrameFailed, FrameReady, LoaderUp, Memory, Message, Ticket
 from ..sockets import Caller
+from ..videofile import is_other_video, is_video, parse_frame_path
 from .decode import ImageError, decode, image_size, read_image_file
 from .memory import FrameMemory
 from .resize import resize
+from .video import Videos, why_no_frames
 
 log = logging.getLogger("loader")
 
@@ -31,6 +33,7 @@ class Loader:
     def __init__(self, orders: LoaderOrders) -> None:
         self._orders = orders
         self._worker = Caller(orders.worker, orders.name)
+        self._videos = Videos(orders.max_pixels)
 
     def run(self) -> int:
         """Works until it is killed: a loader has nothing to lose. Returns only when its worker never answers."""
@@ -63,12 +66,24 @@ class Loader:
     def _fill(self, slot: np.ndarray, path: bytes) -> Tuple[int, int, int, int]:
         """Puts an image's frame into a slot; returns the frame's height and width, and the image's."""
         orders = self._orders
-        data = read_image_file(path)
-        size = image_size(data)
-        # An image of the right size is decoded where the engine will read it, and never copied.
-        in_place = size is not None and size == target_size(*size, orders.short_edge_size, orders.max_size)
-        image = decode(data, orders.max_pixels, slot if in_place else None)
+        image = self._from_video(path)
+        if image is None:
+            data = read_image_file(path)
+            size = image_size(data)
+            # An image of the right size is decoded where the engine will read it, and never copied.
+            in_place = size is not None and size == target_size(*size, orders.short_edge_size, orders.max_size)
+            image = decode(data, orders.max_pixels, slot if in_place else None)
         image_height, image_width = image.shape[:2]
         height, width = target_size(image_height, image_width, orders.short_edge_size, orders.max_size)
         resize(image, height, width, slot[: height * width * 3].reshape(height, width, 3))
         return height, width, image_height, image_width
+
+    def _from_video(self, path: bytes) -> Optional[np.ndarray]:
+        """A frame's pixels, uint8 `[H, W, 3]`; None when the path is an image's."""
+        if is_video(path) or is_other_video(path):
+            raise why_no_frames(path)
+        frame = parse_frame_path(path)
+        # A folder may be named like a video, and an image in it like a frame.
+        if frame is None or os.path.isdir(frame.video):
+            return None
+        return self._videos.frame(*frame)

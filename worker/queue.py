@@ -2,25 +2,26 @@
 
 Pure: no socket, no thread, no clock of its own. Each event method returns the commands that follow from it.
 
-    lease ──> to ask ──Ask──> loader ──frame_ready──> cell ──Compute──> engine ──computed──> slot free
+    lease ──> pieces ──Ask──> loader ──frame_ready──> cell ──Compute──> engine ──computed──> slot free
                  ^                │                                        └──> writer ──written──> Done
                  └──loader_gone───┘
 
 NOTE [cells]: the slots are divided into cells of one batch each, and the images of a cell are asked for in order, so that a
 full cell of one shape lies side by side and is handed to the engine as a view. Frames of a cell with several shapes wait
 in `_leftovers` for others of their shape. Cells, not single slots, because loaders finish out of order: a batch made of the
-first frames that happen to be ready would rarely lie side by side.
+first frames that happen to be ready would rarely lie side by side. Which image is asked for next is `pieces.py`'s to say.
 """
 
 from __future__ import annotations
 
 import collections
 import math
-from typing import Deque, Dict, List, Optional, Set, Tuple
+from typing import Deque, Dict, Iterable, List, Optional, Set, Tuple
 
 from ..messages import Failure
 from ..ranges import between
 from .commands import Ask, Command, Compute, Done, Frame, Part, Stuck, Want
+from .pieces import Pieces
 
 #: Tickets a loader holds: the image it works on and the next, so that it never waits for an answer.
 CREDIT = 2
@@ -107,8 +108,7 @@ class FrameQueue:
         self._cells = [_Cell() for _ in range(slots // batch_size)]
         self._free: Deque[int] = collections.deque(range(len(self._cells)))
         self._filling: Optional[int] = None
-        self._leased: Deque[Tuple[int, int, int]] = collections.deque()
-        self._to_ask = 0
+        self._pieces = Pieces()
         self._again: Deque[_Ticket] = collections.deque()
         self._wanted = False
         self._loaders: "collections.OrderedDict[str, _Loader]" = collections.OrderedDict()
@@ -148,11 +148,12 @@ class FrameQueue:
         """The worker is set up; its engine may still be loading."""
         return self._go_on(0.0)
 
-    def lease(self, block: int, start: int, count: int, now: float) -> List[Command]:
-        """The dispatcher leases images `start` to `start + count - 1`."""
+    def lease(
+        self, block: int, start: int, count: int, now: float, runs: Iterable[Tuple[int, int]] = ()
+    ) -> List[Command]:
+        """The dispatcher leases images `start` to `start + count - 1`; `runs` of them are frames of one video each."""
         self._wanted = False
-        self._leased.append((block, start, start + count))
-        self._to_ask += count
+        self._pieces.add(block, start, start + count, runs)
         self._blocks[block] = _Block(start, count)
         return self._go_on(now)
 
@@ -166,6 +167,7 @@ class FrameQueue:
         gone = self._loaders.pop(loader, None)
         if gone is None:
             return []
+        self._pieces.release(loader)
         commands: List[Command] = []
         for ticket in reversed(gone.tickets):
             if ticket is gone.tickets[0]:
@@ -236,6 +238,7 @@ class FrameQueue:
         for name, loader in self._loaders.items():
             if loader.tickets and not loader.reported and now - loader.since > self._deadline:
                 loader.reported = True
+                self._pieces.release(name)
                 commands.append(Stuck(name))
         return commands
 
@@ -259,7 +262,7 @@ class FrameQueue:
         commands: List[Command] = []
         for name, loader in self._loaders.items():
             while len(loader.tickets) < CREDIT and not loader.reported:
-                ticket = self._next_ticket()
+                ticket = self._next_ticket(name)
                 if ticket is None:
                     break
                 if not loader.tickets:
@@ -270,27 +273,24 @@ class FrameQueue:
         if commands:
             self._loaders.move_to_end(commands[0].loader)  # type: ignore[union-attr]
         commands += self._flush()
-        if not self._wanted and self._to_ask < self.slots:
+        if not self._wanted and len(self._pieces) < self.slots:
             self._wanted = True
-            commands.append(Want(self._ahead - self._to_ask))
+            commands.append(Want(self._ahead - len(self._pieces)))
         return commands
 
-    def _next_ticket(self) -> Optional[_Ticket]:
+    def _next_ticket(self, loader: str) -> Optional[_Ticket]:
         if self._again:
             ticket = self._again.popleft()
             self._tickets += 1
             ticket.number = self._tickets
             return ticket
-        if not self._leased:
+        if self._filling is None and not self._free:
+            return None
+        following = self._pieces.take(loader, hungry=not self._computing)
+        if following is None:
             return None
         if self._filling is None:
-            if not self._free:
-                return None
             self._filling = self._free.popleft()
-        block, start, stop = self._leased.popleft()
-        if start + 1 < stop:
-            self._leased.appendleft((block, start + 1, stop))
-        self._to_ask -= 1
         cell = self._cells[self._filling]
         slot = self._filling * self.batch_size + cell.asked
         cell.asked += 1
@@ -299,7 +299,7 @@ class FrameQueue:
         if cell.asked == self.batch_size:
             self._filling = None
         self._tickets += 1
-        return _Ticket(self._tickets, start, block, slot)
+        return _Ticket(self._tickets, following.index, following.block, slot)
 
     def _returned(self, loader: str, number: int, now: float) -> Optional[_Ticket]:
         """The ticket that a loader hands back; None when it is not the one it works on."""

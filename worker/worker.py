@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import Iterable
+from typing import Iterable, List, Tuple
 
 import zmq
 
@@ -21,6 +21,7 @@ from ..naming import Naming
 from ..output.formats import make_store
 from ..runfolder import RunFolder
 from ..sockets import Caller, Listener
+from ..videofile import runs_of_frames
 from .commands import Ask, Command, Compute, Done, Stuck, Want
 from .computing import BootFailed, Computed, Computing, Dropped, Ready, check_fits
 from .engines import engine_class, parse_engine
@@ -179,7 +180,7 @@ class Worker:
                 return
             now = time.monotonic()
             if isinstance(message, messages.Lease):
-                self._do(self._queue.lease(message.block, message.start, message.count, now))
+                self._do(self._queue.lease(message.block, message.start, message.count, now, self._runs(message)))
             elif isinstance(message, messages.LoaderGone):
                 self._do(self._queue.loader_gone(message.loader, message.how, now))
             elif isinstance(message, messages.Stop):
@@ -188,6 +189,12 @@ class Worker:
                 self._computing.stop()
             else:
                 log.warning("the dispatcher sent %r, which is not for a worker", message)
+
+    def _runs(self, lease: messages.Lease) -> List[Tuple[int, int]]:
+        """Which of the leased images are frames of one video that follow each other."""
+        start = lease.start
+        paths = [self._images[index] for index in range(start, start + lease.count)]
+        return [(start + first, start + last) for first, last in runs_of_frames(paths)]
 
     # --- what we say and do
 

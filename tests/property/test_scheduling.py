@@ -131,7 +131,9 @@ def test_the_frame_queue_finishes_every_image_once(batch_size, cells, total, loa
             unleased -= count
             leased.add(next_block)
             next_block += 1
-            do(queue.lease(next_block - 1, start, count, 0.0))
+            edges = sorted(data.draw(st.sets(st.integers(start, start + count), max_size=6)))
+            runs = [run for run in zip(edges, edges[1:]) if data.draw(st.booleans())]
+            do(queue.lease(next_block - 1, start, count, 0.0, runs))
         elif event in ("ready", "failed", "gone"):
             name = data.draw(st.sampled_from([name for name, held in tickets.items() if held]))
             if event == "gone":

@@ -167,3 +167,64 @@ def test_the_finished_part_of_a_slow_block_is_reported_after_a_while():
     queue.frame_failed("a", first[1].ticket, "truncated", "why", 11.0)
     assert queue.drain() == [Done(3, [Part(1, 2, [Failure(1, "truncated", "why")])], over=False)], "at once"
     assert queue.give_back() == [Done(3, [], over=True)]
+
+
+def finish(queue, commands, held, order=None):
+    """Plays loaders and engine for some commands: notes what each loader is asked for, in `order`."""
+    for command in commands:
+        if isinstance(command, Ask):
+            held[command.loader].append(command)
+            if order is not None:
+                order.setdefault(command.loader, []).append(command.index)
+        elif isinstance(command, Compute):
+            finish(queue, queue.computed(command.number, 0.0) + queue.written(command.number, [], 0.0), held, order)
+
+
+def test_a_run_of_frames_goes_to_one_loader_in_order_and_the_others_take_other_pieces():
+    queue = FrameQueue(32, 1, 10.0)
+    queue.start()
+    held, order = {"a": [], "b": [], "c": []}, {}
+    commands = queue.lease(0, 0, 30, 0.0, runs=[(3, 13), (13, 25)])
+    for loader in held:
+        commands += queue.loader_up(loader, 0.0)
+    finish(queue, commands, held, order)
+    while any(held.values()):
+        for loader in held:
+            if held[loader]:
+                finish(queue, ready(queue, held[loader].pop(0)), held, order)
+    assert sorted(sum(order.values(), [])) == list(range(30))
+    for run in (range(3, 13), range(13, 25)):
+        (took,) = [loader for loader in order if run[0] in order[loader]]
+        assert [index for index in order[took] if index in run] == list(run)
+    assert not queue.has_work
+
+
+def test_an_idle_loader_takes_half_of_a_long_run_when_the_engine_waits():
+    queue = FrameQueue(8, 1, 10.0)
+    queue.start()
+    first = asks(queue.loader_up("a", 0.0) + queue.lease(0, 0, 64, 0.0, runs=[(0, 64)]))
+    assert [ask.index for ask in first] == [0, 1]
+    assert [ask.index for ask in asks(queue.loader_up("b", 0.0))] == [33, 34]
+    (batch,) = [command for command in ready(queue, first[0]) if isinstance(command, Compute)]
+    assert asks(queue.loader_up("c", 0.0)) == [], "the engine has work"
+    assert [ask.index for ask in asks(queue.computed(batch.number, 0.0))] == [18, 19], "now it waits"
+
+
+def test_a_short_run_is_not_split():
+    queue = FrameQueue(32, 1, 10.0)
+    queue.start()
+    queue.loader_up("a", 0.0)
+    queue.lease(0, 0, 17, 0.0, runs=[(0, 17)])
+    assert asks(queue.loader_up("b", 0.0)) == []
+
+
+def test_the_run_of_a_loader_that_is_gone_or_stuck_goes_to_another():
+    queue = FrameQueue(32, 1, 10.0)
+    queue.start()
+    queue.loader_up("a", 0.0)
+    queue.lease(0, 0, 12, 0.0, runs=[(0, 12)])
+    queue.loader_up("b", 0.0)
+    assert [ask.index for ask in asks(queue.loader_gone("a", "killed", 0.0))] == [0, 1]
+    assert queue.tick(20.0) == [Stuck("b")]
+    again = asks(queue.loader_up("c", 20.0))
+    assert [ask.index for ask in again] == [2, 3]

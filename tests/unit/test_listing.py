@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 
 import pytest
+from videos import FILES, FRAMES, cut_short, write_video
 
 from divainfer.dispatcher.listing import write_listing
 from divainfer.errors import ImageListError
@@ -14,9 +16,9 @@ from divainfer.imagelist import ImageList
 
 @pytest.fixture
 def listing(tmp_path):
-    def make(images, flat=False, stdin=None):
+    def make(images, flat=False, stdin=None, frame_step=1):
         files = str(tmp_path / "images.lst"), str(tmp_path / "images.idx")
-        found = write_listing(images, flat, files[0], files[1], stdin and io.BytesIO(stdin))
+        found = write_listing(images, flat, files[0], files[1], stdin and io.BytesIO(stdin), frame_step)
         images_found = ImageList(*files)
         paths = list(images_found)
         images_found.close()
@@ -136,3 +138,85 @@ def test_the_digest_tells_lists_apart(listing):
     one = listing("-", stdin=b"/d/a.jpg\n/d/b.jpg\n")[0].digest
     assert listing("-", stdin=b"/d/a.jpg\n/d/b.jpg")[0].digest == one
     assert listing("-", stdin=b"/d/b.jpg\n/d/a.jpg\n")[0].digest != one
+
+
+@pytest.fixture
+def filmed(tmp_path):
+    """A folder with two videos of one name, an image, a broken video and one of another kind."""
+    top = tmp_path / "filmed"
+    (top / "cam").mkdir(parents=True)
+    write_video(str(top / "a.avi"), 3)
+    shutil.copyfile(str(FILES / "h264.mp4"), str(top / "a.mp4"))
+    shutil.copyfile(str(FILES / "h264.mp4"), str(top / "cam" / "b.MP4"))
+    cut_short(str(FILES / "open.mp4"), str(top / "cam" / "broken.mp4"), 0.5)
+    (top / "cam" / "c.jpg").write_bytes(b"")
+    (top / "cam" / "d.mkv").write_bytes(b"")
+    return str(top)
+
+
+def test_a_video_is_listed_as_its_frames(listing, filmed):
+    found, paths = listing(os.path.join(filmed, "a.avi"))
+    assert paths == [os.fsencode(filmed) + b"/a.avi/0000000%d" % number for number in range(3)]
+    assert names(found, paths) == [b"a.avi/0000000%d.json" % number for number in range(3)]
+    assert found.notes == ["3 frames of 1 videos are listed."] and found.source == ""
+
+
+def test_videos_in_a_folder_a_glob_and_a_list(listing, filmed):
+    expected = [b"a.avi/%08d.json" % number for number in (0,)] + [b"a.mp4/%08d.json" % number for number in (0, 30)]
+    expected += [b"cam/b.MP4/%08d.json" % number for number in (0, 30)]
+    found, paths = listing(filmed, frame_step=30)
+    assert names(found, paths) == expected + [b"cam/broken.json", b"cam/c.json"]
+    assert "1 files" in found.notes[0] and "5 frames of 3 videos" in found.notes[1]
+    assert "1 videos" in found.notes[2] and "cam/broken.mp4" in found.notes[2]
+    found, paths = listing(os.path.join(filmed, "**", "[ab]*"), frame_step=30)
+    assert names(found, paths) == expected + [b"cam/broken.json"]
+    with open(os.path.join(filmed, "frames.lst"), "wb") as file:
+        file.write(b"cam/c.jpg\na.avi\ncam/b.MP4/00000007\n./a.mp4\nnowhere.mov")
+    found, paths = listing(os.path.join(filmed, "frames.lst"), frame_step=2)
+    wanted = [b"cam/c.json", b"a.avi/00000000.json", b"a.avi/00000002.json", b"cam/b.MP4/00000007.json"]
+    assert names(found, paths) == wanted + [b"a.mp4/%08d.json" % number for number in range(0, FRAMES, 2)] + [
+        b"nowhere.json"
+    ]
+    assert found.source != ""
+
+
+def test_results_cannot_go_where_a_video_lies(tmp_path, filmed):
+    files = str(tmp_path / "list"), str(tmp_path / "index")
+    with pytest.raises(ImageListError, match="a.avi itself lies"):
+        write_listing(filmed, False, *files, results=filmed)
+    assert write_listing(filmed, False, *files, results=str(tmp_path / "out")).count
+    write_listing(os.path.join(filmed, "a.avi"), True, *files, results=filmed)
+
+
+def test_one_frame_of_a_video(listing, filmed):
+    found, paths = listing(os.path.join(filmed, "a.mp4", "00000012"))
+    assert names(found, paths) == [b"a.mp4/00000012.json"]
+    with pytest.raises(ImageListError, match="cannot be read"):
+        listing(os.path.join(filmed, "none.mp4", "00000012"))
+
+
+def test_a_video_that_has_no_frames_is_one_entry(listing, filmed):
+    broken = os.path.join(filmed, "cam", "broken.mp4")
+    found, paths = listing(broken)
+    assert paths == [os.fsencode(broken)] and "tells why" in found.notes[0]
+    with pytest.raises(ImageListError, match="MP4, QuickTime and AVI"):
+        listing(os.path.join(filmed, "cam", "d.mkv"))
+
+
+def test_videos_and_flat_names(listing, filmed):
+    found, paths = listing(os.path.join(filmed, "a.avi"), flat=True)
+    assert names(found, paths)[2] == b"00000002.json"
+    with pytest.raises(ImageListError, match="--flat"):
+        listing(filmed, flat=True)
+
+
+def test_a_video_listed_twice_is_done_once(listing, filmed):
+    found, paths = listing("-", stdin=os.fsencode(filmed + "/a.avi\n" + filmed + "/a.avi/00000001\n"))
+    assert len(paths) == 3 and any("more than once" in note for note in found.notes)
+
+
+def test_many_frames_come_in_batches(monkeypatch, listing, filmed):
+    monkeypatch.setattr("divainfer.dispatcher.videos._BATCH", 7)
+    found, paths = listing(filmed, frame_step=3)
+    numbers = [int(path[-8:]) for path in paths if path.startswith(os.fsencode(filmed) + b"/a.mp4/")]
+    assert numbers == list(range(0, FRAMES, 3))
