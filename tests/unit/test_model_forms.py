@@ -15,6 +15,8 @@ from tiny_graphs import encode_contract, encode_node, field
 
 from divainfer.architecture import Architecture
 from divainfer.card import Card, card_path
+from divainfer.config import RunConfig
+from divainfer.dispatcher.plan import make_plan
 from divainfer.errors import ConfigError, ModelError
 from divainfer.graphinput import GraphInput
 from divainfer.model_spec import model_path, resolve_model
@@ -78,6 +80,20 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
     (tmp_path / "weights.pkl").write_bytes(b"\x80\x02}q\x00.")
     assert "a Python pickle" in refusal(str(tmp_path / "weights.pkl"))
     assert "no such model file" in refusal(str(tmp_path / "gone"))
+
+
+def test_other_engines_may_have_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    (folder / "inside").mkdir(parents=True)
+    config = RunConfig(engine="emulated", model=str(folder) + "/", gpus="cpu")
+    with pytest.raises(ModelError, match="the model's folder is empty"):
+        make_plan(config)
+    (folder / "inside" / "weights.bin").write_bytes(b"1")
+    (folder / "net.xml").write_bytes(b"2")
+    before = make_plan(config)
+    assert before.model == str(folder) and before.digest.startswith("sha256:")
+    (folder / "inside" / "weights.bin").write_bytes(b"3")
+    assert make_plan(config).digest != before.digest
 
 
 # --- checkpoints
