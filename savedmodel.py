@@ -156,7 +156,7 @@ def with_signature(path: str, saved: SavedModel, card: Card) -> Card:
     if not image and len(inputs) == 1:
         image = next(iter(inputs.values())).name
     found = {}
-    for role, tensor in dict(OPTIONAL_OUTPUTS, **CONTRACT_OUTPUTS).items():
+    for role, tensor in dict(CONTRACT_OUTPUTS, **OPTIONAL_OUTPUTS).items():
         named = card.outputs.get(role, tensor)
         found[role] = _find(saved, outputs, role, named) if named else ""
     needed = [role for role in card.outputs if card.outputs[role]]

@@ -56,7 +56,7 @@ def prepare_saved_model(tf: Any, spec: EngineSpec) -> Prepared:
             )
         except Exception as error:  # Importers raise anything.
             raise EngineBootError(
-                "{}: TensorFlow {} cannot load it; it was written by TensorFlow {} ({}).".format(
+                "{}: TensorFlow {} cannot load it; it was written by TensorFlow {}: {}".format(
                     folder, tf.__version__, saved.version or "of unknown version", first_line(error)
                 )
             )
