@@ -243,7 +243,7 @@ def inspect_command(model: str, engine: str, as_json: bool) -> None:
         click.echo(json.dumps(found.to_json(), indent=2))
     else:
         for line in found.lines():
-            click.echo(line)
+            click.echo(_one_line(line))
 
 
 class _FreezeCommand(click.Command):

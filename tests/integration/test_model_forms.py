@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow
 from running import divainfer, draw_images, result_files
+from tiny_graphs import encode_contract
 
 from divainfer import errors
 from divainfer.architecture import Architecture
@@ -328,3 +329,12 @@ def test_inspect(models: Models, tmp_path: Path) -> None:
     assert found["form"] == "checkpoint" and found["variables"]["detector"]["use_dilation"] is False
     done = divainfer("inspect", str(tmp_path))
     assert done.code == 2 and "neither a SavedModel" in done.err and not done.out
+
+
+def test_inspect_names_any_path(weird_path: str) -> None:
+    done = divainfer("inspect", os.path.join(weird_path, "gone.npz"))
+    assert done.code == 2 and "there is no such file" in done.err
+    Path(weird_path, "obj.pb").write_bytes(encode_contract())
+    done = divainfer("inspect", os.path.join(weird_path, "obj.pb"))
+    assert done.code == 0, done.err
+    assert "frozen graph, 0.2 KB" in done.out.splitlines()[0]
