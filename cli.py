@@ -225,6 +225,27 @@ def merge_command(folder: str, target: str, bare: bool) -> None:
         click.echo("{:,} images have no result (failed, or to do) and are left out.".format(merged.left_out))
 
 
+@main.command("inspect", short_help="Show what a model is, and where it will run.")
+@click.argument("model", metavar="MODEL")
+@click.option("--engine", default="", metavar="TEXT", help="As for `run`: tensorflow:use_dilation=true and the like.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of sentences.")
+def inspect_command(model: str, engine: str, as_json: bool) -> None:
+    """Show what MODEL is (a frozen graph, a checkpoint or a SavedModel), and what will and will not run where.
+
+    Only what the files show is said; nothing is loaded.
+    """
+    with _reporting():
+        from .engines import TENSORFLOW, parse_engine
+        from .inspection import inspect_model
+
+        found = inspect_model(model, parse_engine(engine or TENSORFLOW)[1])
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        for line in found.lines():
+            click.echo(_one_line(line))
+
+
 class _FreezeCommand(click.Command):
     """Takes the 2019 program's spellings as well."""
 

@@ -132,7 +132,12 @@ class RunConfig:
     )
     frame_step: int = _option(1, "Of videos, take each N-th frame: 0, N, 2N, ...", _whole(1), "N")
     out: str = _option("", "Folder for the results; the run's own files go to its subfolder .divainfer.", _text, "DIR")
-    model: str = _option("", "Frozen graph (.pb), or 'demo' for the built-in detector.", _text, "FILE")
+    model: str = _option(
+        "",
+        "Frozen graph (.pb), checkpoint (training folder, prefix, .npz), SavedModel folder, or 'demo', the built-in detector.",
+        _text,
+        "PATH",
+    )
     gpus: str = _option(
         "all",
         "Devices: indices or UUIDs joined by commas, 'all', 'cpu', or 'cpu:N' for N workers on the CPU.",
@@ -141,7 +146,8 @@ class RunConfig:
     )
     engine: str = _option(
         "tensorflow",
-        "Engine, with its options: tensorflow, or emulated:busy_ms=160[,cpu_ms=5], or one of your own.",
+        "Engine, with its options: tensorflow, or emulated:busy_ms=160[,cpu_ms=5], or one of your own. For checkpoints "
+        "tensorflow:use_dilation=true and the like say what the detector is.",
         _text,
         "NAME[:K=V,...]",
     )
@@ -298,7 +304,8 @@ def lasting(config: RunConfig) -> Dict[str, Any]:
     """As `to_json`, to be used again: paths hold in any folder, and nothing is retried or forced once more."""
     plain = dict(to_json(config), retry="none", force=False)
     for name in ("images", "out", "model", "class_list"):
-        if plain[name] and os.path.exists(plain[name]):
+        # Of a checkpoint's prefix only files that begin with it are there.
+        if plain[name] and (os.path.exists(plain[name]) or os.path.exists(plain[name] + ".index")):
             plain[name] = os.path.abspath(plain[name])
     return plain
 

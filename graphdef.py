@@ -1,13 +1,14 @@
-"""The skeleton of a frozen graph, read without TensorFlow: nodes and what they say of themselves, without the weights.
+"""The skeleton of a graph, read without TensorFlow: nodes and what they say of themselves, without the weights.
 
 The dispatcher never imports TensorFlow, yet must refuse a wrong model file before any process starts. A `.pb` is a
-protocol-buffers message (`GraphDef`), and the wire format is small: numbered fields, each with its length. This walks over
-the mapped file and jumps over the weights, so that a file of hundreds of megabytes takes a fraction of a second.
+protocol-buffers message (`GraphDef`). This walks over the mapped file and jumps over the weights, so that a file of
+hundreds of megabytes takes a fraction of a second.
 """
 
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import mmap
 import os
@@ -18,7 +19,6 @@ from .digest import digest_of_file
 from .errors import ModelError
 from .wire import BYTES, VARINT, Broken, Shape, Walker, dtype_name
 
-_FUNCTIONAL = frozenset(["While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "For"])
 # Before this GraphDef version a placeholder's empty shape meant "unknown", not "a scalar".
 _SCALARS_SINCE = 24
 # What people give by mistake, by its first bytes.
@@ -31,7 +31,7 @@ _MAGIC = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself; run git lfs pull"),
     (b"\x80\x02", "a Python pickle (PyTorch?)"),
 )
-_WANTED = "Give a frozen TensorFlow graph (.pb)"
+_WANTED = "Give a frozen TensorFlow graph (.pb), a checkpoint or a SavedModel"
 
 
 class GraphNode(NamedTuple):
@@ -44,6 +44,7 @@ class GraphNode(NamedTuple):
         dtype: of a placeholder, such as "float32"; None elsewhere and when not said.
         shape: of a placeholder; None when not even the rank is known.
         data_format: such as "NCHW"; None when the operation does not say.
+        weights: bytes of the value of a constant; 0 for others.
     """
 
     op: str
@@ -52,6 +53,7 @@ class GraphNode(NamedTuple):
     dtype: Optional[str] = None
     shape: Optional[Shape] = None
     data_format: Optional[str] = None
+    weights: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +62,8 @@ class GraphSkeleton:
 
     #: Node name to node, in the file's order.
     nodes: Mapping[str, GraphNode]
-    #: Names of the library's functions.
-    functions: Tuple[str, ...] = ()
+    #: Names of the library's functions to their nodes.
+    functions: Mapping[str, Tuple[GraphNode, ...]] = dataclasses.field(default_factory=dict)
     #: GraphDef version of the program that made it; 0 when not said.
     producer: int = 0
 
@@ -84,14 +86,22 @@ class GraphSkeleton:
         )
 
     @property
-    def functional_control_flow(self) -> bool:
-        """Whether a loop or condition stands in the graph as a call of library functions."""
-        return any(node.op in _FUNCTIONAL for node in self.nodes.values())
+    def channels_first(self) -> bool:
+        """Whether an operation wants its channels before height and width (NCHW); functions aside."""
+        return any(node.data_format == "NCHW" for node in self.nodes.values())
 
     @property
-    def channels_first(self) -> bool:
-        """Whether an operation wants its channels before height and width (NCHW)."""
-        return any(node.data_format == "NCHW" for node in self.nodes.values())
+    def channels_first_functions(self) -> Tuple[str, ...]:
+        """Names of the functions that have such an operation."""
+        return tuple(
+            name for name, nodes in self.functions.items() if any(node.data_format == "NCHW" for node in nodes)
+        )
+
+    def everything(self) -> Iterator[GraphNode]:
+        """All nodes, those of the functions included."""
+        yield from self.nodes.values()
+        for nodes in self.functions.values():
+            yield from nodes
 
 
 def node_name(tensor: str) -> str:
@@ -108,20 +118,34 @@ def read_graph(path: str) -> GraphSkeleton:
     Raises:
         ModelError: one sentence, when the file is not there, cannot be read, or is not a usable graph.
     """
+    with mapped(path) as data:
+        try:
+            graph = read_nodes(Walker(data), 0, len(data), path)
+        except Broken as broken:
+            raise ModelError(_explain(data, path, str(broken)))
+        if not graph.nodes:
+            raise ModelError("{}: the graph has no nodes. {}.".format(path, _WANTED))
+        return graph
+
+
+@contextlib.contextmanager
+def mapped(path: str) -> Iterator[mmap.mmap]:
+    """A model file's bytes.
+
+    Raises:
+        ModelError: one sentence, when the file is not there or cannot be read.
+    """
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            raise ModelError(
-                "{}: this is a folder. SavedModels and checkpoints are not read by this version; freeze the model to one "
-                ".pb file and give that.".format(path)
-            )
+            raise ModelError("{}: this is a folder, a file is wanted.".format(path))
         if not stat.S_ISREG(mode):
             raise ModelError("{}: not a regular file. {}.".format(path, _WANTED))
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 raise ModelError("{}: the model file is empty. Copy or freeze it again.".format(path))
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _read(data, path)
+                yield data
     except FileNotFoundError:
         raise ModelError("{}: there is no such model file. {}, or 'demo'.".format(path, _WANTED))
     except (OSError, ValueError) as error:
@@ -144,25 +168,31 @@ def file_digest(path: str) -> str:
         )
 
 
-def _read(data: Any, path: str) -> GraphSkeleton:
-    walker = Walker(data)
+def read_nodes(walker: Walker, start: int, end: int, path: str) -> GraphSkeleton:
+    """The skeleton of a `GraphDef` somewhere in a file.
+
+    Args:
+        walker: over the file.
+        start: where the message begins.
+        end: where it ends.
+        path: the file, for messages.
+
+    Raises:
+        Broken: when it is no GraphDef.
+        ModelError: when it is one that cannot be used.
+    """
     found: List[Tuple[str, GraphNode]] = []
-    functions: List[str] = []
+    functions: Dict[str, Tuple[GraphNode, ...]] = {}
     producer = 0
-    try:
-        for number, wire, start, end in walker.fields(0, len(data)):
-            if number == 1 and wire == BYTES:
-                found.append(_node(walker, start, end))
-            elif number == 2 and wire == BYTES:
-                functions.extend(_functions(walker, start, end))
-            elif number == 4 and wire == BYTES:
-                producer = walker.number(start, end, 1)
-            elif (number, wire) not in ((3, VARINT), (5, BYTES)):
-                raise Broken("it has a field {} that graphs have not".format(number))
-    except Broken as broken:
-        raise ModelError(_explain(data, path, str(broken), bool(found)))
-    if not found:
-        raise ModelError("{}: the graph has no nodes. {}.".format(path, _WANTED))
+    for number, wire, first, last in walker.fields(start, end):
+        if number == 1 and wire == BYTES:
+            found.append(_node(walker, first, last))
+        elif number == 2 and wire == BYTES:
+            functions.update(_functions(walker, first, last))
+        elif number == 4 and wire == BYTES:
+            producer = walker.number(first, last, 1)
+        elif (number, wire) not in ((3, VARINT), (5, BYTES)):
+            raise Broken("it has a field {} that graphs have not".format(number))
     nodes = dict(found)
     if len(nodes) < len(found):
         twice = collections.Counter(name for name, _ in found).most_common(1)[0][0]
@@ -177,7 +207,7 @@ def _read(data: Any, path: str) -> GraphSkeleton:
                 )
         if node.op.startswith("Placeholder") and node.shape == () and producer < _SCALARS_SINCE:
             nodes[name] = node._replace(shape=None)
-    return GraphSkeleton(nodes, tuple(functions), producer)
+    return GraphSkeleton(nodes, functions, producer)
 
 
 def _node(walker: Walker, start: int, end: int) -> Tuple[str, GraphNode]:
@@ -197,13 +227,15 @@ def _node(walker: Walker, start: int, end: int) -> Tuple[str, GraphNode]:
             device = walker.text(first, last)
         elif number == 5:
             key, value = _attribute(walker, first, last)
-            if key in ("dtype", "shape", "data_format"):
+            if key in ("dtype", "shape", "data_format", "value"):
                 attributes[key] = value
     if not name or not op.isprintable() or not op:
         raise Broken("a node has no name or no operation")
     node = GraphNode(op, device, tuple(inputs))
     if "data_format" in attributes:
         node = node._replace(data_format=_data_format(walker, *attributes["data_format"]))
+    if op == "Const" and "value" in attributes:
+        node = node._replace(weights=attributes["value"][1] - attributes["value"][0])
     if op.startswith("Placeholder"):
         if "dtype" in attributes:
             node = node._replace(dtype=dtype_name(walker.number(*attributes["dtype"], wanted=6)))
@@ -238,21 +270,33 @@ def _shape(walker: Walker, start: int, end: int) -> Optional[Shape]:
     return None
 
 
-def _functions(walker: Walker, start: int, end: int) -> Iterator[str]:
-    """Names of the library's functions: FunctionDefLibrary.function -> FunctionDef.signature -> OpDef.name."""
+def _functions(walker: Walker, start: int, end: int) -> Iterator[Tuple[str, Tuple[GraphNode, ...]]]:
+    """The library's functions: FunctionDefLibrary.function -> FunctionDef, whose signature (OpDef) has the name."""
     for number, wire, first, last in walker.fields(start, end):
         if number != 1 or wire != BYTES:
             continue
+        name, nodes = "", []
         for part, kind, begin, stop in walker.fields(first, last):
             if part == 1 and kind == BYTES:
                 for item, form, head, tail in walker.fields(begin, stop):
                     if item == 1 and form == BYTES:
-                        yield walker.text(head, tail)
+                        name = walker.text(head, tail)
+            elif part == 3 and kind == BYTES:
+                nodes.append(_node(walker, begin, stop)[1])
+        yield name, tuple(nodes)
 
 
-def _explain(data: Any, path: str, why: str, has_nodes: bool) -> str:
+def _begins_with_node(data: Any) -> bool:
+    try:
+        number, _, start, end = next(Walker(data).fields(0, len(data)))
+        return number == 1 and bool(_node(Walker(data), start, end))
+    except (Broken, StopIteration):
+        return False
+
+
+def _explain(data: Any, path: str, why: str) -> str:
     """The sentence for a file that is not a graph: what it is, where that can be told."""
-    if has_nodes and why == "cut off":
+    if why == "cut off" and _begins_with_node(data):
         return "{}: the graph is cut off after {} bytes. Copy or freeze it again.".format(path, len(data))
     head = data[:512]
     for magic, what in _MAGIC:
@@ -269,9 +313,9 @@ def _explain(data: Any, path: str, why: str, has_nodes: bool) -> str:
     if (1, VARINT) in kinds and ((7, BYTES) in kinds or (8, BYTES) in kinds):
         return "{}: this is an ONNX model, which this version does not read. {}.".format(path, _WANTED)
     if kinds == {(1, VARINT), (2, BYTES)} or kinds == {(2, BYTES)}:
-        return "{}: this is a SavedModel, which this version does not read; freeze it to a graph first.".format(path)
+        return "{}: this is the saved_model.pb of a SavedModel; give the SavedModel's folder.".format(path)
     if kinds and kinds <= {(number, BYTES) for number in range(1, 8)} and (3, BYTES) in kinds:
-        return "{}: this is a checkpoint's .meta file, which has no weights; freeze the checkpoint first.".format(path)
+        return "{}: this is a checkpoint's .meta file, which has no weights; give the checkpoint itself.".format(path)
     if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
         what = "a graph in text form; write it in binary" if b"node {" in head else "a text file"
         return "{}: this is {}. {}.".format(path, what, _WANTED)

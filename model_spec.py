@@ -1,105 +1,110 @@
-"""The model as a run needs it: file, digest, graph and card brought together and checked, before any process starts."""
+"""The model as a run needs it: files, digest, graph and card brought together and checked, before any process starts."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from .card import CONTRACT_OUTPUTS, OPTIONAL_OUTPUTS, Card, card_path, read_card
+from .card import Card, card_path, read_card
 from .classes import class_list as read_class_list
-from .errors import ModelError
-from .graphdef import GraphSkeleton, file_digest, node_name, read_graph
+from .errors import ConfigError, ModelError
+from .graphdef import GraphSkeleton, file_digest, read_graph
+from .graphinput import GraphInput, graph_input, with_tensors
+from .modelform import CHECKPOINT, SAVED_MODEL, SAVED_MODEL_FILE, model_form
+from .savedmodel import read_saved_model, with_signature
+from .variablemodel import read_variable_model
 
 #: `--model demo`. A file of that name is given as `./demo`.
 DEMO = "demo"
 DEFAULT_SHORT_EDGE_SIZE = 1080
 DEFAULT_MAX_SIZE = 1920
 
-_INPUT_DTYPES = ("float32", "uint8")
 _VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
-_LISTED = 8
 _BACKGROUND = ("bg", "background", "__background__", "_background_", "none")
-
-
-class GraphInput(NamedTuple):
-    """What a graph takes.
-
-    Attributes:
-        batched: True for `[B, H, W, 3]`, False for `[H, W, 3]`.
-        batch_size: the only B it takes; None when any will do, and for one-image graphs.
-        frame_height: the only height, pixels; None when any will do.
-        frame_width: the only width, pixels; None when any will do.
-        dtype: "float32" or "uint8".
-    """
-
-    batched: bool
-    batch_size: Optional[int]
-    frame_height: Optional[int]
-    frame_width: Optional[int]
-    dtype: str
 
 
 class ModelSpec(NamedTuple):
     """A model that can be run.
 
     Attributes:
-        path: the model file.
-        digest: its "sha256:...".
-        card: complete: tensors, sizes and colour order are set, `batch_size` where the graph has a fixed one; only
-            `classes` may be empty.
-        graph: the graph without its weights.
+        path: the model's file or folder, or a checkpoint's prefix.
+        form: FROZEN, CHECKPOINT or SAVED_MODEL.
+        digest: "sha256:..." of all its files.
+        card: complete: tensors, sizes and colour order are set, `batch_size` where the graph has a fixed one, `detector` for
+            checkpoints; only `classes` may be empty.
         input: what the graph takes.
         notes: sentences for the operator about what was assumed.
     """
 
     path: str
+    form: str
     digest: str
     card: Card
-    graph: GraphSkeleton
     input: GraphInput
     notes: List[str]
 
 
+class _Content(NamedTuple):
+    """What one of the forms says: the card with what it adds, what it takes, its files, notes."""
+
+    card: Card
+    input: GraphInput
+    files: Sequence[str]
+    notes: List[str]
+
+
 def model_path(model: str) -> str:
-    """The model file that `--model` means; "demo" is the built-in one."""
+    """The model that `--model` means; "demo" is the built-in one."""
     if model == DEMO:
         return os.path.join(os.path.dirname(os.path.abspath(__file__)), "model", "demo", "demo.pb")
+    if os.path.basename(model) == SAVED_MODEL_FILE:
+        return os.path.dirname(model) or "."
     return model
 
 
-def resolve_model(model: str, class_list: str = "") -> ModelSpec:
+def resolve_model(model: str, class_list: str = "", options: Optional[Mapping[str, str]] = None) -> ModelSpec:
     """Finds, reads and checks a model.
 
     Args:
-        model: "demo" or the path of a frozen graph.
+        model: "demo", or the path of a frozen graph, a checkpoint (training folder, prefix or `.npz`) or a SavedModel.
         class_list: name or file of class names, as in `--class-list`; wins over the card's. "" takes the card's.
+        options: what `--engine tensorflow:...` says of a checkpoint's detector.
 
     Raises:
-        ModelError: one sentence, when the file, its card, or the two together cannot be used.
-        ConfigError: when there is no such class list.
+        ModelError: one sentence, when the model, its card, or the two together cannot be used.
+        ConfigError: when there is no such class list or option.
     """
     path = model_path(model)
-    graph = read_graph(path)
+    form = model_form(path)
     card = read_card(path)
-    digest = file_digest(path)
+    options = options or {}
+    if form == CHECKPOINT:
+        content = _checkpoint(path, card, options)
+    else:
+        if options:
+            raise ConfigError(
+                "--engine tensorflow: {} says something of a checkpoint's detector, but {} is a {}, which has all that in it. "
+                "Leave it out.".format(", ".join(sorted(options)), path, form)
+            )
+        content = _saved_model(path, card) if form == SAVED_MODEL else _frozen(path, card)
+    digest = model_digest(content.files)
     if card.digest is not None and card.digest != digest:
         raise ModelError(
             "{}: this card belongs to another model file (its digest is {}, {} has {}). Bring the two that belong together, or "
             "remove the card's digest.".format(card_path(path), _short(card.digest), path, _short(digest))
         )
-    _check_frozen(path, graph)
-    card = _with_tensors(path, graph, card)
-    taken = graph_input(path, graph, card)
-    notes: List[str] = []
-    if not card.source:
-        notes.append(
-            "{}: there is no model card ({}), so the names {} -> {} are taken.".format(
-                path, card_path(path), card.image, ", ".join(card.outputs.values())
-            )
-        )
+    notes = list(content.notes)
     classes, note = _class_names(path, card, class_list)
     notes.extend(note)
+    classes_of_detector = content.card.detector.get("num_class")
+    if classes and classes_of_detector not in (None, len(classes)):
+        raise ModelError(
+            "{}: the detector has {} classes, the background included, but {} names {}.".format(
+                path, classes_of_detector, "--class-list " + class_list if class_list else card_path(path), len(classes)
+            )
+        )
     if card.short_edge_size is None or card.max_size is None:
         notes.append(
             "{}: the card does not say how large frames are, so a short edge of {} and a long edge of at most {} pixels are "
@@ -108,91 +113,73 @@ def resolve_model(model: str, class_list: str = "") -> ModelSpec:
             )
         )
     card = dataclasses.replace(
-        card,
-        batch_size=taken.batch_size,
+        content.card,
+        batch_size=content.input.batch_size,
         short_edge_size=card.short_edge_size or DEFAULT_SHORT_EDGE_SIZE,
         max_size=card.max_size or DEFAULT_MAX_SIZE,
         classes=classes,
     )
-    return ModelSpec(path, digest, card, graph, taken, notes)
+    return ModelSpec(path, form, digest, card, content.input, notes)
 
 
-def graph_input(path: str, graph: GraphSkeleton, card: Card) -> GraphInput:
-    """What a graph takes, by its placeholder and its card.
-
-    Args:
-        path: the model file, for messages.
-        graph: the graph.
-        card: with the tensors the graph has.
+def model_digest(files: Sequence[str]) -> str:
+    """The "sha256:..." digest of a model: its file's, or one over the names and digests of its files.
 
     Raises:
-        ModelError: when that is not a frame or a batch of frames, or card and graph contradict each other.
+        ModelError: when one cannot be read.
     """
-    node = graph.nodes[node_name(card.image)]
-    valid = bool(card.outputs.get("valid"))
-    # A tensor in the middle of the graph may be fed as well; it does not say what it is, and the contract has float32.
-    dtype = node.dtype or "float32"
-    if dtype not in _INPUT_DTYPES:
-        raise ModelError("{}: the input {} is {}; float32 or uint8 is wanted.".format(path, card.image, dtype))
-    shape = node.shape
-    if shape is None:
-        batched = valid or card.batch_size is not None
-        return GraphInput(batched, card.batch_size, None, None, dtype)
-    if len(shape) not in (3, 4) or shape[-1] not in (3, None):
-        raise ModelError(
-            "{}: the input {} has the shape {}; [H, W, 3] or [B, H, W, 3] is wanted.".format(
-                path, card.image, _text(shape)
-            )
-        )
-    height, width = shape[-3], shape[-2]
-    if len(shape) == 3:
-        if valid or card.batch_size is not None:
-            raise ModelError(
-                "{}: the card describes a batched graph ({}), but the input {} takes one image. Mend the card.".format(
-                    card_path(path), "valid" if valid else "batch_size", card.image
-                )
-            )
-        return GraphInput(False, None, height, width, dtype)
-    fixed = shape[0]
-    if fixed is not None and card.batch_size not in (None, fixed):
-        raise ModelError(
-            "{}: the card's batch_size is {}, but the graph takes batches of {}. Mend the card.".format(
-                card_path(path), card.batch_size, fixed
-            )
-        )
-    return GraphInput(True, fixed or card.batch_size, height, width, dtype)
+    if len(files) == 1:
+        return file_digest(files[0])
+    top = os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])
+    digest = hashlib.sha256()
+    for file in files:
+        line = "{} {}\n".format(os.path.relpath(file, top), file_digest(file))
+        digest.update(os.fsencode(line))
+    return "sha256:" + digest.hexdigest()
 
 
-def _with_tensors(path: str, graph: GraphSkeleton, card: Card) -> Card:
-    """The card with the optional outputs that the graph has; checks that the others are there."""
-    if not _has(graph, card.image):
-        raise ModelError(_missing(path, "input", [card.image], graph.placeholders, '"inputs": {"image": ...}'))
-    outputs = {role: tensor for role, tensor in card.outputs.items() if tensor}
-    missing = [outputs.get(role, role) for role in CONTRACT_OUTPUTS if not _has(graph, outputs.get(role, ""))]
-    missing += [outputs[role] for role in OPTIONAL_OUTPUTS if role in outputs and not _has(graph, outputs[role])]
-    if missing:
-        raise ModelError(_missing(path, "output", missing, graph.sinks, '"outputs": {"boxes": ...}'))
-    input_shape = graph.nodes[node_name(card.image)].shape
-    for role, tensor in OPTIONAL_OUTPUTS.items():
-        # A graph for one image has nothing to say about how many rows of each image count.
-        fits = role != "valid" or input_shape is None or len(input_shape) == 4
-        if role not in card.outputs and fits and _has(graph, tensor):
-            outputs[role] = tensor
-    return dataclasses.replace(card, outputs=outputs)
+def _frozen(path: str, card: Card) -> _Content:
+    graph = read_graph(path)
+    _check_frozen(path, graph)
+    full = with_tensors(path, graph, card)
+    notes = [] if card.source else [_taken_names(path, full)]
+    # What a frozen graph's card says of the detector is in the graph.
+    full = dataclasses.replace(full, detector={})
+    return _Content(full, graph_input(path, graph, full), [path], notes)
 
 
-def _has(graph: GraphSkeleton, tensor: str) -> bool:
-    """Whether a tensor "node:0" can be there; how many outputs a node has, the file does not say."""
-    return tensor.partition(":")[2].isdigit() and node_name(tensor) in graph.nodes
+def _saved_model(path: str, card: Card) -> _Content:
+    saved = read_saved_model(path)
+    full = with_tensors(path, saved.graph, with_signature(path, saved, card))
+    full = dataclasses.replace(full, detector={})
+    notes = [] if card.source else [_taken_names(path, full)]
+    return _Content(full, graph_input(path, saved.graph, full), saved.files, notes)
+
+
+def _checkpoint(path: str, card: Card, options: Mapping[str, str]) -> _Content:
+    found = read_variable_model(path, card, options)
+    # The graph is built here, so its tensors have the contract's names and any number of frames will do.
+    full = dataclasses.replace(
+        card,
+        image=Card().image,
+        outputs=Card().outputs,
+        detector=found.architecture.to_json(),
+    )
+    return _Content(full, GraphInput(True, None, None, None, "float32"), found.checkpoint.files, found.notes)
+
+
+def _taken_names(path: str, card: Card) -> str:
+    return "{}: there is no model card ({}), so the names {} -> {} are taken.".format(
+        path, card_path(path), card.image, ", ".join(name for name in card.outputs.values() if name)
+    )
 
 
 def _check_frozen(path: str, graph: GraphSkeleton) -> None:
     variables = sum(graph.ops.get(kind, 0) for kind in _VARIABLES)
     if variables:
         raise ModelError(
-            "{}: the graph is not frozen, it has {} variable{} whose values are not in the file. Freeze it first.".format(
-                path, variables, "" if variables == 1 else "s"
-            )
+            "{}: the graph is not frozen, it has {} variable{} whose values are not in the file. Freeze it first, or give "
+            "its checkpoint.".format(path, variables, "" if variables == 1 else "s")
         )
 
 
@@ -214,17 +201,6 @@ def _class_names(path: str, card: Card, class_list: str) -> Tuple[Tuple[str, ...
     if card.classes and card.classes != classes:
         return classes, ["--class-list {} is used instead of the names in {}.".format(class_list, card_path(path))]
     return classes, []
-
-
-def _missing(path: str, kind: str, missing: List[str], candidates: Tuple[str, ...], key: str) -> str:
-    shown = ", ".join(candidates[:_LISTED]) + (", ..." if len(candidates) > _LISTED else "")
-    return "{}: the graph has no {} {}. Name the right one in {} ({}); candidates are: {}.".format(
-        path, kind, ", ".join(missing), card_path(path), key, shown or "none"
-    )
-
-
-def _text(shape: Tuple[Optional[int], ...]) -> str:
-    return "[{}]".format(", ".join("?" if size is None else str(size) for size in shape))
 
 
 def _short(digest: str) -> str:

@@ -11,12 +11,11 @@ from ..card import Card, read_card
 from ..classes import class_list
 from ..config import RunConfig, suggestion
 from ..engines import TENSORFLOW, check_engine, parse_engine
-from ..errors import ConfigError
+from ..errors import ConfigError, ModelError
 from ..geometry import frame_bytes
-from ..graphdef import file_digest
 from ..imagelist import Listing
 from ..machine import available_memory, available_shared_memory, usable_cores
-from ..model_spec import DEFAULT_MAX_SIZE, DEFAULT_SHORT_EDGE_SIZE, model_path, resolve_model
+from ..model_spec import DEFAULT_MAX_SIZE, DEFAULT_SHORT_EDGE_SIZE, model_digest, model_path, resolve_model
 from ..naming import PARQUET
 from ..output.parquet import check_pyarrow
 from .devices import Device, parse_devices
@@ -32,8 +31,8 @@ class Plan:
 
     Attributes:
         config: as asked for.
-        model: path of the model file; "" for an engine that needs none.
-        digest: the model file's "sha256:..."; "" without one.
+        model: path of the model; "" for an engine that needs none.
+        digest: the model's "sha256:..."; "" without one.
         card: the model's card, complete.
         devices: one a worker.
         short_edge_size: pixels.
@@ -70,6 +69,8 @@ class Plan:
             "tensors": dict(card.outputs, image=card.image),
             "colour_order": card.colour_order,
             "classes": list(card.classes),
+            # Of checkpoints; other forms have it in their files.
+            "detector": dict(card.detector) or None,
             "count": listing.count,
             "images": listing.digest,
             "naming": [listing.naming.rule, os.fsdecode(listing.naming.root)],
@@ -130,12 +131,12 @@ def make_plan(config: RunConfig) -> Plan:
 
 def _model(config: RunConfig) -> Tuple[str, str, Card, List[str]]:
     """Path, digest and card of the model, and notes on it."""
-    engine = parse_engine(config.engine)[0]
+    engine, options = parse_engine(config.engine)
     check_engine(engine)
     if engine == TENSORFLOW:
         if not config.model:
-            raise ConfigError("--model is missing: give a frozen graph (.pb), or 'demo' for the built-in detector.")
-        spec = resolve_model(config.model, config.class_list)
+            raise ConfigError("--model is missing: give a frozen graph (.pb), a checkpoint, a SavedModel, or 'demo'.")
+        spec = resolve_model(config.model, config.class_list, options)
         return os.path.abspath(spec.path), spec.digest, spec.card, spec.notes
     # What other engines take for a model, and whether they need one, is theirs to know.
     path = model_path(config.model)
@@ -144,7 +145,17 @@ def _model(config: RunConfig) -> Tuple[str, str, Card, List[str]]:
         card = dataclasses.replace(card, classes=class_list(config.class_list))
     if not path:
         return "", "", card, []
-    return os.path.abspath(path), file_digest(path), card, []
+    return os.path.abspath(path), model_digest(_files(path)), card, []
+
+
+def _files(path: str) -> List[str]:
+    """All files of a model that may be a folder, sorted."""
+    if not os.path.isdir(path):
+        return [path]
+    found = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+    if not found:
+        raise ModelError("{}: the model's folder is empty.".format(path))
+    return sorted(found)
 
 
 def _default_queue_mem(workers: int, batch_bytes: int) -> int:

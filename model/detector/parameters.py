@@ -13,6 +13,9 @@ from ...architecture import Architecture
 #: Added to the variance in batch norms.
 EPSILON = 1e-5
 
+#: Bytes of weights.
+_LOADED_AT_ONCE = 64 << 20
+
 
 class Parameters(abc.ABC):
     """Weights by variable name."""
@@ -90,6 +93,15 @@ class Variables(Parameters):
             session: of the graph in which they are.
             values: variable name to float32 array; more than are needed is fine.
         """
+        # TensorFlow optimizes the graph anew for each set of fetches, so there are few; and not one, so that no second copy of
+        # all weights lies in memory.
+        feeds: Dict[Any, np.ndarray] = {}
+        fetches, size = [], 0
         for name, variable in self._variables.items():
-            # One after the other, so that no second copy of all weights lies in memory.
-            variable.load(values[name], session)
+            feeds[variable.initializer.inputs[1]] = values[name]
+            fetches.append(variable.initializer)
+            size += values[name].nbytes
+            if size > _LOADED_AT_ONCE:
+                session.run(fetches, feeds)
+                feeds, fetches, size = {}, [], 0
+        session.run(fetches, feeds)

@@ -16,7 +16,8 @@ from divainfer.card import Card, card_path, parse_card, read_card, write_card
 from divainfer.classes import DIVA
 from divainfer.errors import ConfigError, ModelError
 from divainfer.graphdef import file_digest
-from divainfer.model_spec import GraphInput, model_path, resolve_model
+from divainfer.graphinput import GraphInput
+from divainfer.model_spec import model_path, resolve_model
 
 FULL = {
     "card": 1,

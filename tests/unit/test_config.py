@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from divainfer.config import RunConfig, parse_size, resolve, to_json, to_toml
+from divainfer.config import RunConfig, lasting, parse_size, resolve, to_json, to_toml
 from divainfer.errors import ConfigError
 
 
@@ -87,3 +90,12 @@ def test_values_given_in_python_are_checked_like_all_others():
 def test_auto_is_shown_as_auto():
     assert to_json(RunConfig())["loaders"] == "auto"
     assert resolve({"loaders": "auto"}, {}).loaders is None
+
+
+def test_what_lasts_names_a_checkpoint_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "model-7.index").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    for model in ("train/", "train/model-7"):
+        assert lasting(RunConfig(model=model))["model"] == os.path.abspath(model)
+    assert lasting(RunConfig(model="demo"))["model"] == "demo"

@@ -11,23 +11,12 @@ from __future__ import annotations
 from typing import Any, Dict, List, Set
 
 from ...errors import EngineBootError
+from ...graphdef import GraphSkeleton
+from ...operations import IMAGE_INPUTS
 
 TO_NHWC = (0, 2, 3, 1)
 TO_NCHW = (0, 3, 1, 2)
 
-#: Operation to the positions of its image inputs; output 0 is an image.
-_IMAGE_INPUTS = {
-    "Conv2D": (0,),
-    "DepthwiseConv2dNative": (0,),
-    "Conv2DBackpropInput": (2,),
-    "MaxPool": (0,),
-    "AvgPool": (0,),
-    "FusedBatchNorm": (0,),
-    "FusedBatchNormV2": (0,),
-    "FusedBatchNormV3": (0,),
-    "SpaceToDepth": (0,),
-    "DepthToSpace": (0,),
-}
 #: Operation to the positions of its inputs that hold one number a dimension.
 _SIZE_INPUTS = {"Conv2DBackpropInput": (0,)}
 _LISTS = ("strides", "dilations", "ksize")
@@ -70,7 +59,7 @@ def to_nhwc(graph_def: Any) -> int:
         # MaxPool's type is left out when it is the default, float32.
         dtype = node.attr["T"].type if "T" in node.attr else _FLOAT
         device = node.device
-        for position in _IMAGE_INPUTS[node.op]:
+        for position in IMAGE_INPUTS[node.op]:
             before = _free("{}/nhwc_input_{}".format(name, position), taken)
             _transpose(graph_def, before, node.input[position], to_nhwc_name, dtype, device)
             node.input[position] = before
@@ -87,9 +76,21 @@ def to_nhwc(graph_def: Any) -> int:
     return len(found)
 
 
+def describe(skeleton: GraphSkeleton, rewritten: int) -> str:
+    """The layout in words, for people.
+
+    Args:
+        skeleton: the graph as it is on disk.
+        rewritten: number of operations that `to_nhwc` rewrote.
+    """
+    if rewritten:
+        return "NHWC (rewritten from NCHW)"
+    return "NCHW" if skeleton.channels_first or skeleton.channels_first_functions else "NHWC"
+
+
 def _is_nchw(node: Any) -> bool:
     # Asking for an attribute that is not there would create it.
-    return node.op in _IMAGE_INPUTS and "data_format" in node.attr and node.attr["data_format"].s == b"NCHW"
+    return node.op in IMAGE_INPUTS and "data_format" in node.attr and node.attr["data_format"].s == b"NCHW"
 
 
 def _permute_attributes(node: Any) -> None:

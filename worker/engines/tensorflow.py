@@ -1,6 +1,7 @@
-"""The TensorFlow engine: a frozen graph of the 2019 contract, on TensorFlow 1.14 and on TensorFlow 2 alike.
+"""The TensorFlow engine: a detector of the 2019 contract, on TensorFlow 1.14 and on TensorFlow 2 alike.
 
-Only names of `tf.compat.v1` are used, which both have. TensorFlow is imported by `load`, in the worker that needs it.
+How a model comes to be a graph is told by `frozen`, `variables` and `saved_model`, one for each form; here it is run. Only
+names of `tf.compat.v1` are used, which both versions have. TensorFlow is imported by `load`, in the worker that needs it.
 """
 
 from __future__ import annotations
@@ -10,54 +11,44 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy as np
 
 from ...detections import Detections
-from ...errors import EngineBootError, EngineError, EngineOutOfMemory
-from ...graphdef import read_graph
+from ...errors import ConfigError, DivaInferError, EngineBootError, EngineError, EngineOutOfMemory
 from ...model.tensorflow1 import first_line, import_tensorflow
-from ...model_spec import GraphInput, graph_input
+from ...modelform import CHECKPOINT, FROZEN, SAVED_MODEL, model_form
+from ...variablemodel import parse_options
 from .base import Engine, EngineInfo, EngineSpec
-from .layout import to_nhwc
+from .frozen import prepare_frozen
+from .prepared import Prepared
+from .saved_model import prepare_saved_model
+from .variables import prepare_variables
 
-_FRAMES = "divainfer_frames"
+_PREPARE = {FROZEN: prepare_frozen, CHECKPOINT: prepare_variables, SAVED_MODEL: prepare_saved_model}
 
 
 class TensorFlowEngine(Engine):
-    """Runs a frozen graph in one session. It has no options."""
+    """Runs a model in one session. Its options say what a checkpoint's detector is: fields of `Architecture`."""
 
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
-        if spec.options:
-            raise EngineBootError("--engine tensorflow has no option {!r}.".format(sorted(spec.options)[0]))
+        try:
+            parse_options(spec.options)
+        except ConfigError as error:
+            raise EngineBootError(str(error))
         self._tf: Any = None
         self._session: Any = None
-        self._frames: Any = None
-        self._fetches: Dict[str, Any] = {}
-        self._input: Optional[GraphInput] = None
+        self._model: Optional[Prepared] = None
 
     def load(self) -> EngineInfo:
-        """Reads the graph and opens the session. The first frames of each size are slower than the later ones."""
+        """Makes the graph and opens the session. The first frames of each size are slower than the later ones."""
         self._tf = tf = import_tensorflow()
-        path, card = self.spec.model, self.spec.card
-        skeleton = read_graph(path)
-        self._input = taken = graph_input(path, skeleton, card)
-        layout = "NCHW" if skeleton.channels_first else "NHWC"
+        path = self.spec.model
         try:
-            graph_def = tf.compat.v1.GraphDef()
-            with open(path, "rb") as file:
-                graph_def.ParseFromString(file.read())
-            if not self.spec.on_gpu:
-                rewritten = to_nhwc(graph_def)
-                layout = "NHWC (rewritten from NCHW)" if rewritten else layout
-                _unpin(graph_def)
-            graph = tf.Graph()
-            with graph.as_default():
-                self._frames, image = self._input_tensors(taken)
-                # One import with an empty prefix: under a prefix or a second time, loops of either kind break.
-                tf.import_graph_def(graph_def, name="", input_map={card.image: image})
-            del graph_def
-            self._fetches = {role: graph.get_tensor_by_name(name) for role, name in card.outputs.items() if name}
-            self._session = tf.compat.v1.Session(graph=graph, config=self._config())
+            self._model = model = _PREPARE[model_form(path)](tf, self.spec)
+            self._session = tf.compat.v1.Session(graph=model.graph, config=self._config())
             device = self._check_device()
-        except EngineBootError:
+            # Outside of a graph TensorFlow 2 would take operations for eager ones.
+            with model.graph.as_default():
+                model.fill(self._session)
+        except DivaInferError:
             raise
         except MemoryError:
             raise EngineBootError("{}: there is not enough memory to load the graph.".format(path))
@@ -65,11 +56,12 @@ class TensorFlowEngine(Engine):
             raise EngineBootError(
                 "{}: TensorFlow {} cannot load it: {}".format(path, tf.__version__, first_line(error))
             )
+        taken = model.input
         kind = "one image"
         if taken.batched:
             kind = "batch of {}".format(taken.batch_size) if taken.batch_size else "any batch"
         return EngineInfo(
-            "TensorFlow {}, {}, {}, {}".format(tf.__version__, kind, layout, device),
+            "TensorFlow {}, {}, {}, {}".format(tf.__version__, kind, model.layout, device),
             taken.batch_size,
             taken.frame_height,
             taken.frame_width,
@@ -77,11 +69,11 @@ class TensorFlowEngine(Engine):
 
     def infer(self, frames: np.ndarray) -> List[Detections]:
         """Computes one batch; a graph for one image takes its frames one after the other."""
-        assert self._input is not None, "load() comes first"
-        count = len(frames)
-        if not self._input.batched:
+        assert self._model is not None, "load() comes first"
+        taken, count = self._model.input, len(frames)
+        if not taken.batched:
             return [self._whole(self._run(frame)) for frame in frames]
-        fixed = self._input.batch_size
+        fixed = taken.batch_size
         if fixed is not None and count > fixed:
             raise EngineError("the graph takes {} frames at a time, not {}".format(fixed, count))
         if fixed is not None and count < fixed:
@@ -98,9 +90,10 @@ class TensorFlowEngine(Engine):
 
     def _run(self, frames: np.ndarray) -> Dict[str, np.ndarray]:
         # TensorFlow reads the pixels where they lie if they begin at a multiple of 64 bytes, and copies them otherwise.
+        assert self._model is not None
         errors = self._tf.compat.v1.errors
         try:
-            found: Dict[str, np.ndarray] = self._session.run(self._fetches, {self._frames: frames})
+            found: Dict[str, np.ndarray] = self._session.run(self._model.fetches, {self._model.frames: frames})
             return found
         except errors.ResourceExhaustedError as error:
             raise EngineOutOfMemory(
@@ -149,22 +142,6 @@ class TensorFlowEngine(Engine):
     def _name(self, role: str) -> str:
         return self.spec.card.outputs[role]
 
-    def _input_tensors(self, taken: GraphInput) -> Any:
-        """A uint8 placeholder and the tensor made from it that the graph gets as its image."""
-        tf = self._tf
-        shape: List[Optional[int]] = [taken.frame_height, taken.frame_width, 3]
-        if taken.batched:
-            shape.insert(0, taken.batch_size)
-        frames = tf.compat.v1.placeholder(tf.uint8, shape, _FRAMES)
-        image = frames
-        # Pixels travel as bytes and become numbers on the device: a quarter of the copy.
-        with tf.device("/gpu:0" if self.spec.on_gpu else None):
-            if self.spec.card.colour_order == "RGB":
-                image = tf.reverse(image, [len(shape) - 1])
-            if taken.dtype != "uint8":
-                image = tf.cast(image, taken.dtype)
-        return frames, image
-
     def _config(self) -> Any:
         tf, spec = self._tf, self.spec
         # Graphs of 2019 pin most nodes to /gpu:0, some of them kinds that only a CPU has.
@@ -196,15 +173,6 @@ class TensorFlowEngine(Engine):
                 tf.__version__, spec.device, needed
             )
         )
-
-
-def _unpin(graph_def: Any) -> None:
-    """Forgets devices: on a CPU there is one, and soft placement does not reach into functions on each version."""
-    for node in graph_def.node:
-        node.device = ""
-    for function in graph_def.library.function:
-        for node in function.node_def:
-            node.device = ""
 
 
 def _detections(found: Dict[str, np.ndarray]) -> Detections:
