@@ -236,7 +236,7 @@ def inspect_command(model: str, engine: str, as_json: bool) -> None:
     """
     with _reporting():
         from .engines import TENSORFLOW, parse_engine
-        from .inspection import inspect_model
+        from .modelfile.inspection import inspect_model
 
         found = inspect_model(model, parse_engine(engine or TENSORFLOW)[1])
     if as_json:
@@ -260,7 +260,7 @@ class _FreezeCommand(click.Command):
         return super().parse_args(ctx, translated.arguments)
 
 
-class _BatchSize(click.ParamType):
+class _BatchSize(click.ParamType):  # type: ignore[type-arg]
     """A number of frames, or "any"."""
 
     name = "N|any"

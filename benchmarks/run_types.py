@@ -23,9 +23,9 @@ import numpy as np
 from common import machine, make_frames
 
 import divainfer
-from divainfer.architecture import Architecture
 from divainfer.model.freeze import frozen_graph
 from divainfer.model.weights import random_weights
+from divainfer.modelfile.architecture import Architecture
 
 VARIABLE, FROZEN = "variable", "frozen"
 #: Both forms compute the same in another order, and results have one place after the point.

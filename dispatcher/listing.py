@@ -16,7 +16,7 @@ from ..digest import digest_of_file
 from ..errors import ImageListError
 from ..imagelist import ImageList, ImageListWriter, Listing
 from ..naming import FLAT, FULL, STEM, Naming
-from ..videofile import frame_path, is_other_video, is_video, parse_frame_path
+from ..video.file import frame_path, is_other_video, is_video, parse_frame_path
 from .entries import entries
 from .names import Names
 from .videos import Videos

@@ -9,7 +9,7 @@ from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 import numpy as np
 
 from ..imagelist import ImageList
-from ..videofile import is_video
+from ..video.file import is_video
 
 #: Endings that most images have; what they end is found faster than by `splitext`.
 _USUAL = tuple(b".jpg .png .JPG .bmp .PNG .tif".split())

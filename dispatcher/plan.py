@@ -7,15 +7,15 @@ import os
 from typing import Any, Dict, List, Optional, Tuple
 
 from .. import __version__
-from ..card import Card, read_card
-from ..classes import class_list
 from ..config import RunConfig, suggestion
 from ..engines import TENSORFLOW, check_engine, parse_engine
 from ..errors import ConfigError, ModelError
 from ..geometry import frame_bytes
 from ..imagelist import Listing
 from ..machine import available_memory, available_shared_memory, usable_cores
-from ..model_spec import DEFAULT_MAX_SIZE, DEFAULT_SHORT_EDGE_SIZE, model_digest, model_path, resolve_model
+from ..modelfile.card import Card, read_card
+from ..modelfile.classes import class_list
+from ..modelfile.spec import DEFAULT_MAX_SIZE, DEFAULT_SHORT_EDGE_SIZE, model_digest, model_path, resolve_model
 from ..naming import PARQUET
 from ..output.parquet import check_pyarrow
 from .devices import Device, parse_devices

@@ -7,8 +7,8 @@ import re
 import stat
 from typing import Iterable, Iterator, List
 
-from ..frametable import VideoError
-from ..videofile import EXTENSIONS, frame_path, is_video, read_frame_table
+from ..video.file import EXTENSIONS, frame_path, is_video, read_frame_table
+from ..video.table import VideoError
 
 _BATCH = 1 << 14
 _A_VIDEO = re.compile(b"(?:%s)\\0" % b"|".join(map(re.escape, EXTENSIONS)), re.IGNORECASE)

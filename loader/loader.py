@@ -14,7 +14,7 @@ from ..boot import LoaderOrders
 from ..geometry import target_size
 from ..messages import FrameFailed, FrameReady, LoaderUp, Memory, Message, Ticket
 from ..sockets import Caller
-from ..videofile import is_other_video, is_video, parse_frame_path
+from ..video.file import is_other_video, is_video, parse_frame_path
 from .decode import ImageError, decode, image_size, read_image_file
 from .memory import FrameMemory
 from .resize import resize

@@ -2,7 +2,7 @@
 
 NOTE [which frame this is]: what OpenCV gives is never counted, since it gives nothing for frames that the file only
 mentions and for damaged ones, and since seeking lands somewhere near. Each decoded frame has a time, and the file's table
-of frames (`videofile.py`) tells whose it is. OpenCV 4.8 reports a wrong time for a frame of time 0; that can only be the
+of frames (`video/file.py`) tells whose it is. OpenCV 4.8 reports a wrong time for a frame of time 0; that can only be the
 first one, and the one after it shows it.
 
 NOTE [late times]: AVI has no times at which frames are shown. Where its codec reorders frames, each comes out with the time
@@ -19,8 +19,8 @@ from typing import Any, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from ..frametable import FrameTable, VideoError
-from ..videofile import is_other_video, read_frame_table
+from ..video.file import is_other_video, read_frame_table
+from ..video.table import FrameTable, VideoError
 from .imagefile import ImageError, check_pixels, open_image_file, read_error
 
 # What FFmpeg writes on stderr about a bad video is said better in the failure record.

@@ -9,14 +9,14 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tup
 
 import numpy as np
 
-from ..architecture import Architecture, check_variables, settle, shown
-from ..card import CONTRACT_OUTPUTS, OPTIONAL_OUTPUTS, Card, card_path, read_card, write_card
-from ..checkpoint import find_checkpoint
-from ..classes import class_list
 from ..commandline import quoted
 from ..digest import digest_of_file
 from ..errors import ModelError
-from ..model_spec import DEFAULT_SHORT_EDGE_SIZE
+from ..modelfile.architecture import Architecture, check_variables, settle, shown
+from ..modelfile.card import CONTRACT_OUTPUTS, OPTIONAL_OUTPUTS, Card, card_path, read_card, write_card
+from ..modelfile.checkpoint import find_checkpoint
+from ..modelfile.classes import class_list
+from ..modelfile.spec import DEFAULT_SHORT_EDGE_SIZE
 from .tensorflow1 import import_tensorflow
 from .weights import random_weights, read_weights
 

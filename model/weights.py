@@ -9,9 +9,9 @@ from typing import Any, Dict, Iterable, Tuple
 
 import numpy as np
 
-from ..architecture import BLOCKS, Architecture
-from ..checkpoint import NPZ, Checkpoint, check_dtypes, plain_name
 from ..errors import DivaInferError, ModelError
+from ..modelfile.architecture import BLOCKS, Architecture
+from ..modelfile.checkpoint import NPZ, Checkpoint, check_dtypes, plain_name
 from .tensorflow1 import first_line, import_tensorflow
 
 #: Of layers without ReLU behind them: how much larger (or smaller) their output is than their input, about. Levels of the

@@ -9,8 +9,8 @@ from typing import Callable, Dict, Iterator, List, NamedTuple
 from ..errors import OutputError
 from ..imagelist import ImageList
 from ..naming import JSON, JSONL, PARQUET, Naming
+from ..output import jsonl, parquet
 from ..runfolder import RunFolder
-from . import jsonl, parquet
 from .format import Keeper, Row, Store
 from .jsonfiles import JsonFiles, JsonFilesKeeper
 from .shards import Shards, ShardsKeeper, shards_in

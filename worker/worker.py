@@ -11,17 +11,17 @@ import zmq
 
 from .. import messages
 from ..boot import WorkerOrders
-from ..card import parse_card
 from ..computingfile import ComputingFile
 from ..errors import DivaInferError, EngineBootError, OutputError
 from ..imagelist import ImageList
 from ..loader.memory import FrameMemory
 from ..messages import WorkerStats
+from ..modelfile.card import parse_card
 from ..naming import Naming
 from ..output.formats import make_store
 from ..runfolder import RunFolder
 from ..sockets import Caller, Listener
-from ..videofile import runs_of_frames
+from ..video.file import runs_of_frames
 from .commands import Ask, Command, Compute, Done, Stuck, Want
 from .computing import BootFailed, Computed, Computing, Dropped, Ready, check_fits
 from .engines import engine_class, parse_engine

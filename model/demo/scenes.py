@@ -21,7 +21,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 import cv2
 import numpy as np
 
-from . import shapes
+from ..demo import shapes
 from .canvas import OCCLUDER, Camera, Canvas, Pose
 from .lot import Lot, darken, expose, pave, plan
 

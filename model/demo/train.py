@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow.compat.v1 as v1
 
-from ...card import Card, write_card
+from ...modelfile.card import Card, write_card
 from .network import CLASS_COUNT, LAYERS, RARE, STRIDE, Layer, answer, build, edges
 from .samples import BATCH, CROP, MAX_SIZE, SHORT_EDGE, Batch, Frame, batches, frames
 from .scenes import CLASSES

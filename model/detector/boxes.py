@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow.compat.v1 as tf
 
-from ...architecture import COARSEST, Architecture
+from ...modelfile.architecture import COARSEST, Architecture
 
 _SMALLEST = 16.0
 

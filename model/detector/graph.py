@@ -6,7 +6,7 @@ from typing import Any, Dict
 
 import tensorflow.compat.v1 as tf
 
-from ...architecture import Architecture
+from ...modelfile.architecture import Architecture
 from .fpn import pyramid
 from .head import box_features, detections
 from .layers import NHWC, Layers

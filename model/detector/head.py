@@ -6,7 +6,7 @@ from typing import Any, List
 
 import tensorflow.compat.v1 as tf
 
-from ...architecture import FPN_CHANNELS, POOLED, Architecture
+from ...modelfile.architecture import FPN_CHANNELS, POOLED, Architecture
 from .boxes import clip, decode, growth_limit
 from .nms import Kept, suppress
 from .parameters import Parameters

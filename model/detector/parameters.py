@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from ...architecture import Architecture
+from ...modelfile.architecture import Architecture
 
 #: Added to the variance in batch norms.
 EPSILON = 1e-5

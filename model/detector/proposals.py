@@ -6,7 +6,7 @@ from typing import Any, List, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from ...architecture import Architecture
+from ...modelfile.architecture import Architecture
 from .anchors import anchors_at
 from .boxes import clip, decode, empty, growth_limit
 from .layers import Layers

@@ -6,7 +6,7 @@ from typing import Any, List
 
 import tensorflow.compat.v1 as tf
 
-from ...architecture import BLOCKS, COARSEST, Architecture
+from ...modelfile.architecture import BLOCKS, COARSEST, Architecture
 from .layers import Layers
 
 #: Around the image for the 7x7 convolution: on top and left, at the bottom and right; pixels.

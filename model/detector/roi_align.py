@@ -7,7 +7,7 @@ from typing import Any, List
 
 import tensorflow.compat.v1 as tf
 
-from ...architecture import FPN_CHANNELS, POOLED
+from ...modelfile.architecture import FPN_CHANNELS, POOLED
 from .fpn import STRIDES
 
 #: Edge of the box that is looked up on level 4; pixels (Lin et al., Feature Pyramid Networks, equation 1).

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from divainfer.card import card_path, read_card
 from divainfer.model.demo import evaluate, scenes
+from divainfer.modelfile.card import card_path, read_card
 
 v1 = tf.compat.v1
 

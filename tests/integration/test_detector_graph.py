@@ -12,9 +12,9 @@ import tensorflow as tf
 from detector_reference import Found, box_features, detect, level_of
 from detector_reference_weights import random_image, random_weights
 
-from divainfer.architecture import Architecture
 from divainfer.model.detector.graph import build_detector
 from divainfer.model.detector.parameters import Constants
+from divainfer.modelfile.architecture import Architecture
 from divainfer.worker.engines.layout import to_nhwc
 
 v1 = tf.compat.v1

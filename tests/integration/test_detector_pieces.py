@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from divainfer.architecture import Architecture
 from divainfer.model.detector.anchors import RATIOS, SIZES, anchors_at
 from divainfer.model.detector.boxes import clip, decode, growth_limit
 from divainfer.model.detector.fpn import STRIDES
 from divainfer.model.detector.nms import ranks, suppress
 from divainfer.model.detector.roi_align import levels, roi_align
+from divainfer.modelfile.architecture import Architecture
 
 v1 = tf.compat.v1
 

@@ -13,12 +13,12 @@ import tensorflow as tf
 from running import divainfer as program
 from running import draw_images, result_files
 
-from divainfer.architecture import Architecture
-from divainfer.card import read_card
 from divainfer.errors import ModelError
-from divainfer.graphdef import read_graph
 from divainfer.model.freeze import ANY, FreezeOptions, freeze, frozen_graph
 from divainfer.model.weights import random_weights
+from divainfer.modelfile.architecture import Architecture
+from divainfer.modelfile.card import read_card
+from divainfer.modelfile.graphdef import read_graph
 
 #: Of the operations in a frozen detector, what TensorFlow 1.14 knows; a graph must not say more, or 1.14 refuses it.
 OPERATIONS = {

@@ -15,15 +15,15 @@ from running import divainfer, draw_images, result_files
 from tiny_graphs import encode_contract
 
 from divainfer import errors
-from divainfer.architecture import Architecture
-from divainfer.card import Card, card_path, write_card
-from divainfer.checkpoint import find_checkpoint
 from divainfer.detections import Detections
 from divainfer.model.detector.graph import build_detector
 from divainfer.model.detector.parameters import EPSILON, Parameters, Variables
 from divainfer.model.freeze import frozen_graph
 from divainfer.model.weights import random_weights
-from divainfer.model_spec import resolve_model
+from divainfer.modelfile.architecture import Architecture
+from divainfer.modelfile.card import Card, card_path, write_card
+from divainfer.modelfile.checkpoint import find_checkpoint
+from divainfer.modelfile.spec import resolve_model
 from divainfer.worker.engines.base import EngineInfo, EngineSpec
 from divainfer.worker.engines.tensorflow import TensorFlowEngine
 

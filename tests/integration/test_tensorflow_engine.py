@@ -14,9 +14,9 @@ import tensorflow
 import tiny_graphs
 
 from divainfer import errors
-from divainfer.card import Card
 from divainfer.detections import Detections
-from divainfer.model_spec import resolve_model
+from divainfer.modelfile.card import Card
+from divainfer.modelfile.spec import resolve_model
 from divainfer.worker import engines
 from divainfer.worker.engines.base import Engine, EngineInfo, EngineSpec
 from divainfer.worker.engines.layout import to_nhwc
@@ -353,7 +353,7 @@ def test_no_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "tensorflow.py").write_text("raise ImportError('libcudart.so.10.0: cannot open shared object file')")
     code = (
         "import sys; sys.path.insert(0, {!r})\n"
-        "from divainfer.card import Card\n"
+        "from divainfer.modelfile.card import Card\n"
         "from divainfer.worker.engines.base import EngineSpec\n"
         "from divainfer.worker.engines.tensorflow import TensorFlowEngine\n"
         "TensorFlowEngine(EngineSpec('', Card(), 'cpu', False, 1, 0, {{}})).load()\n"

@@ -13,7 +13,7 @@ from running import divainfer, draw_images, failures, result_files, summary
 from serial_2019 import serial_result, tensorflow_infer
 from tiny_graphs import write_graph
 
-from divainfer.card import Card, write_card
+from divainfer.modelfile.card import Card, write_card
 
 CLASSES = ["BG", "one", "two", "three", "four", "five", "six", "seven"]
 SIZES = ["--short-edge-size", "64", "--max-size", "96"]
@@ -102,7 +102,7 @@ def test_other_graphs_agree_with_the_one_image_graph(tmp_path, model, kind, more
 
 
 def test_frames_of_another_size_than_the_graphs_are_failures_with_a_reason(tmp_path, model):
-    from divainfer.graphdef import read_graph
+    from divainfer.modelfile.graphdef import read_graph
 
     graph = model("fixed-size")
     height, width = read_graph(graph).nodes["image"].shape[:2]

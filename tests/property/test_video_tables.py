@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from videos import FILES, FRAMES, mention, write_video
 
-from divainfer.frametable import VideoError
-from divainfer.videofile import read_frame_table
+from divainfer.video.file import read_frame_table
+from divainfer.video.table import VideoError
 
 HEADS = {
     "mp4": (FILES / "h264.mp4").read_bytes()[:2400],  # the table comes first

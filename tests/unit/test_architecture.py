@@ -2,8 +2,8 @@
 
 import pytest
 
-from divainfer.architecture import Architecture, check_variables, infer, settle
 from divainfer.errors import ModelError
+from divainfer.modelfile.architecture import Architecture, check_variables, infer, settle
 
 
 @pytest.mark.parametrize("resnet, convolutions", [(50, 53), (101, 104), (152, 155)])

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from tiny_graphs import encode_contract, encode_node, field
 
-from divainfer.card import Card, card_path, parse_card, read_card, write_card
-from divainfer.classes import DIVA
 from divainfer.errors import ConfigError, ModelError
-from divainfer.graphdef import file_digest
-from divainfer.graphinput import GraphInput
-from divainfer.model_spec import model_path, resolve_model
+from divainfer.modelfile.card import Card, card_path, parse_card, read_card, write_card
+from divainfer.modelfile.classes import DIVA
+from divainfer.modelfile.graphdef import file_digest
+from divainfer.modelfile.graphinput import GraphInput
+from divainfer.modelfile.spec import model_path, resolve_model
 
 FULL = {
     "card": 1,
@@ -316,7 +316,7 @@ def test_awkward_folders(weird_path: str) -> None:
 
 def test_neither_tensorflow_nor_protobuf_is_imported() -> None:
     code = (
-        "import sys, divainfer.model_spec, divainfer.worker.engines, divainfer.worker.engines.tensorflow\n"
+        "import sys, divainfer.modelfile.spec, divainfer.worker.engines, divainfer.worker.engines.tensorflow\n"
         "sys.exit(any(name.split('.')[0] == 'tensorflow' or name == 'google.protobuf' for name in sys.modules))"
     )
     assert subprocess.call([sys.executable, "-c", code]) == 0

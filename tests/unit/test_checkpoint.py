@@ -16,10 +16,10 @@ import tensorflow
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from divainfer.checkpoint import CHECKPOINT, NPZ, find_checkpoint, is_checkpoint
-from divainfer.checkpointindex import read_index
 from divainfer.errors import ModelError
 from divainfer.model.weights import read_weights
+from divainfer.modelfile.checkpoint import CHECKPOINT, NPZ, find_checkpoint, is_checkpoint
+from divainfer.modelfile.checkpointindex import read_index
 
 tf = tensorflow.compat.v1
 
@@ -310,7 +310,7 @@ def test_whole_numbers_are_no_weights(trained: str) -> None:
 
 def test_tensorflow_is_not_imported(trained: str) -> None:
     code = (
-        "import sys; from divainfer.checkpoint import find_checkpoint; find_checkpoint(sys.argv[1])\n"
+        "import sys; from divainfer.modelfile.checkpoint import find_checkpoint; find_checkpoint(sys.argv[1])\n"
         "sys.exit(any(name.split('.')[0] == 'tensorflow' or name == 'google.protobuf' for name in sys.modules))"
     )
     assert subprocess.call([sys.executable, "-c", code, trained]) == 0

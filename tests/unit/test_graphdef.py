@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tiny_graphs import encode_contract, encode_node, field
 
 from divainfer.errors import ModelError
-from divainfer.graphdef import GraphNode, GraphSkeleton, file_digest, node_name, read_graph
+from divainfer.modelfile.graphdef import GraphNode, GraphSkeleton, file_digest, node_name, read_graph
 
 
 def write(tmp_path: Path, data: bytes, name: str = "obj.pb") -> str:

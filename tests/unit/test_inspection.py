@@ -12,11 +12,11 @@ import pytest
 import tensorflow
 from tiny_graphs import encode_contract, encode_node, field, write_graph
 
-from divainfer.architecture import Architecture
 from divainfer.errors import ModelError
-from divainfer.graphfacts import GraphFacts, Tensor
-from divainfer.inspection import Inspection, inspect_model
-from divainfer.operations import known_operations, later_and_unknown
+from divainfer.modelfile.architecture import Architecture
+from divainfer.modelfile.facts import GraphFacts, Tensor
+from divainfer.modelfile.inspection import Inspection, inspect_model
+from divainfer.modelfile.operations import known_operations, later_and_unknown
 
 NCHW = {"data_format": field(2, b"NCHW")}
 

@@ -13,15 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_graphs import encode_contract, encode_node, field
 
-from divainfer.architecture import Architecture
-from divainfer.card import Card, card_path
 from divainfer.config import RunConfig
 from divainfer.dispatcher.plan import make_plan
 from divainfer.errors import ConfigError, ModelError
-from divainfer.graphinput import GraphInput
-from divainfer.model_spec import model_path, resolve_model
-from divainfer.modelform import CHECKPOINT, FROZEN, SAVED_MODEL, model_form
-from divainfer.savedmodel import SignatureTensor, read_saved_model
+from divainfer.modelfile.architecture import Architecture
+from divainfer.modelfile.card import Card, card_path
+from divainfer.modelfile.form import CHECKPOINT, FROZEN, SAVED_MODEL, model_form
+from divainfer.modelfile.graphinput import GraphInput
+from divainfer.modelfile.savedmodel import SignatureTensor, read_saved_model
+from divainfer.modelfile.spec import model_path, resolve_model
 
 SMALL = Architecture(resnet=50, num_class=3)
 #: As the form's tests need them: of the right name and shape, and a few bytes on disk.

@@ -9,14 +9,16 @@ from typing import Iterator, Tuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("dispatcher", "worker", "loader", "monitor", "model", "output")
+ROOMS = ("dispatcher", "worker", "loader", "monitor", "model", "modelfile", "output", "video")
 MAY = {
-    "dispatcher": {"monitor", "output"},
-    "worker": {"loader.memory", "output", "model"},
-    "loader": set(),
+    "dispatcher": {"monitor", "output", "modelfile", "video"},
+    "worker": {"loader.memory", "output", "model", "modelfile", "video"},
+    "loader": {"video"},
     "monitor": set(),
-    "model": set(),
+    "model": {"modelfile"},
+    "modelfile": set(),
     "output": set(),
+    "video": set(),
     "ground": set(),
 }
 HEAVY = {"tensorflow", "torch"}

@@ -14,7 +14,7 @@ from videos import FRAMES, chunks, cut_short, made_videos, mention, overwrite, s
 
 from divainfer.loader.imagefile import ImageError
 from divainfer.loader.video import Video, Videos, why_no_frames
-from divainfer.videofile import (
+from divainfer.video.file import (
     VideoFrame,
     frame_path,
     is_other_video,

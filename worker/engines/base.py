@@ -14,8 +14,8 @@ from typing import Dict, List, NamedTuple, Optional
 
 import numpy as np
 
-from ...card import Card
 from ...detections import Detections
+from ...modelfile.card import Card
 
 
 class EngineSpec(NamedTuple):

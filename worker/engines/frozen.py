@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...graphdef import read_graph
-from ...graphinput import graph_input
+from ...modelfile.graphdef import read_graph
+from ...modelfile.graphinput import graph_input
 from .base import EngineSpec
 from .layout import describe, to_nhwc
 from .prepared import Prepared, fetched, input_tensors, unpin

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any, Dict, List, Set
 
 from ...errors import EngineBootError
-from ...graphdef import GraphSkeleton
-from ...operations import IMAGE_INPUTS
+from ...modelfile.graphdef import GraphSkeleton
+from ...modelfile.operations import IMAGE_INPUTS
 
 TO_NHWC = (0, 2, 3, 1)
 TO_NCHW = (0, 3, 1, 2)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from ...card import Card
-from ...graphinput import GraphInput
+from ...modelfile.card import Card
+from ...modelfile.graphinput import GraphInput
 from .base import EngineSpec
 
 _SCOPE = "divainfer"

@@ -10,10 +10,10 @@ import os
 from typing import Any, Dict, Optional
 
 from ...errors import EngineBootError
-from ...graphinput import graph_input
 from ...model.tensorflow1 import first_line
-from ...modelform import SAVED_MODEL_FILE
-from ...savedmodel import VARIABLES, read_saved_model
+from ...modelfile.form import SAVED_MODEL_FILE
+from ...modelfile.graphinput import graph_input
+from ...modelfile.savedmodel import VARIABLES, read_saved_model
 from .base import EngineSpec
 from .layout import describe, to_nhwc
 from .prepared import Prepared, fetched, input_tensors, unpin

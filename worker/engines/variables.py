@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...graphinput import GraphInput
 from ...model.weights import read_weights
-from ...variablemodel import read_variable_model
+from ...modelfile.graphinput import GraphInput
+from ...modelfile.variable import read_variable_model
 from .base import EngineSpec
 from .prepared import Prepared, input_tensors
 

@@ -11,9 +11,9 @@ from typing import IO, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from ..errors import ModelError
 from .architecture import shown
 from .checkpointindex import MAGIC, read_index
-from .errors import ModelError
 
 #: Kinds.
 CHECKPOINT, NPZ = "checkpoint", "npz"

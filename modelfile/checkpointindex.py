@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import Dict, Iterator, List, NamedTuple, Tuple
 
-from .errors import ModelError
+from ..errors import ModelError
 from .wire import BYTES, VARINT, Broken, Walker, dtype_name
 
 #: The last eight bytes of a table, little-endian.

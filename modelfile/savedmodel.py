@@ -12,12 +12,12 @@ import glob
 import os
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from ..errors import ModelError
 from .card import CONTRACT_OUTPUTS, OPTIONAL_OUTPUTS, Card, card_path
 from .checkpoint import find_checkpoint
-from .errors import ModelError
+from .form import SAVED_MODEL_FILE
 from .graphdef import GraphSkeleton, mapped, node_name, read_nodes
 from .graphinput import has_tensor
-from .modelform import SAVED_MODEL_FILE
 from .wire import BYTES, Broken, Shape, Walker, dtype_name
 
 #: The signature that is taken when there are several.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Dict, List, Mapping, NamedTuple
 
+from ..config import suggestion
+from ..errors import ConfigError, ModelError
 from .architecture import Architecture, check_variables, settle, shown
 from .card import Card, card_path
 from .checkpoint import Checkpoint, check_dtypes, find_checkpoint
-from .config import suggestion
-from .errors import ConfigError, ModelError
 
 _DEFAULTS = Architecture().to_json()
 _WORDS = {"true": True, "false": False}

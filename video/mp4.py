@@ -14,7 +14,7 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
-from .frametable import MOST_FRAMES, FrameTable, VideoError, sources
+from .table import MOST_FRAMES, FrameTable, VideoError, sources
 
 #: Bytes. The tables of a video of some days.
 _MOST_TABLE_BYTES = 1 << 30

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Tuple
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 DIVA = (
     "BG",

@@ -10,9 +10,9 @@ import os
 import struct
 from typing import List, NamedTuple, Optional, Tuple
 
-from .avifile import read_avi
-from .frametable import FrameTable, VideoError
-from .mp4file import read_mp4
+from .avi import read_avi
+from .mp4 import read_mp4
+from .table import FrameTable, VideoError
 
 #: The kinds of files with a table of frames; what is in them is found out by their content.
 EXTENSIONS = (b".mp4", b".m4v", b".mov", b".avi")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
 
-from .errors import ModelError
+from ..errors import ModelError
 
 #: Depth to bottleneck blocks in each of the four groups.
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}

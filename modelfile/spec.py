@@ -7,14 +7,14 @@ import hashlib
 import os
 from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from ..errors import ConfigError, ModelError
 from .card import Card, card_path, read_card
 from .classes import class_list as read_class_list
-from .errors import ConfigError, ModelError
+from .form import CHECKPOINT, SAVED_MODEL, SAVED_MODEL_FILE, model_form
 from .graphdef import GraphSkeleton, file_digest, read_graph
 from .graphinput import GraphInput, graph_input, with_tensors
-from .modelform import CHECKPOINT, SAVED_MODEL, SAVED_MODEL_FILE, model_form
 from .savedmodel import read_saved_model, with_signature
-from .variablemodel import read_variable_model
+from .variable import read_variable_model
 
 #: `--model demo`. A file of that name is given as `./demo`.
 DEMO = "demo"
@@ -58,7 +58,8 @@ class _Content(NamedTuple):
 def model_path(model: str) -> str:
     """The model that `--model` means; "demo" is the built-in one."""
     if model == DEMO:
-        return os.path.join(os.path.dirname(os.path.abspath(__file__)), "model", "demo", "demo.pb")
+        package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        return os.path.join(package, "model", "demo", "demo.pb")
     if os.path.basename(model) == SAVED_MODEL_FILE:
         return os.path.dirname(model) or "."
     return model

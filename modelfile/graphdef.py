@@ -15,8 +15,8 @@ import os
 import stat
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from .digest import digest_of_file
-from .errors import ModelError
+from ..digest import digest_of_file
+from ..errors import ModelError
 from .wire import BYTES, VARINT, Broken, Shape, Walker, dtype_name
 
 # Before this GraphDef version a placeholder's empty shape meant "unknown", not "a scalar".

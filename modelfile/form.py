@@ -5,8 +5,8 @@ from __future__ import annotations
 import glob
 import os
 
+from ..errors import ModelError
 from .checkpoint import is_checkpoint
-from .errors import ModelError
 
 FROZEN, CHECKPOINT, SAVED_MODEL = "frozen graph", "checkpoint", "SavedModel"
 

@@ -30,8 +30,8 @@ import json
 import os
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from ..errors import ModelError
 from .architecture import BLOCKS, Architecture
-from .errors import ModelError
 
 #: Names of `CONTRACT.md`; "valid" tells a batched graph from a one-image graph.
 CONTRACT_OUTPUTS = {"boxes": "final_boxes:0", "labels": "final_labels:0", "scores": "final_probs:0"}

@@ -19,7 +19,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from .frametable import MOST_FRAMES, FrameTable, VideoError, sources
+from .table import MOST_FRAMES, FrameTable, VideoError, sources
 
 _KEY_FRAME = 0x10
 #: Bytes; headers have some hundred.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import List, NamedTuple, Optional, Tuple
 
+from ..errors import ModelError
 from .card import CONTRACT_OUTPUTS, OPTIONAL_OUTPUTS, Card, card_path
-from .errors import ModelError
 from .graphdef import GraphSkeleton, node_name
 
 _INPUT_DTYPES = ("float32", "uint8")
