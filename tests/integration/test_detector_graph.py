@@ -79,7 +79,10 @@ def run(case: Case, weights: Dict[str, np.ndarray], image: np.ndarray, layout: s
         assert to_nhwc(graph_def) > 50
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(graph_def, name="")
-    with v1.Session(graph=graph, config=v1.ConfigProto(intra_op_parallelism_threads=2)) as session:
+    config = v1.ConfigProto(intra_op_parallelism_threads=2)
+    # As a CPU worker does: optimizing takes several times as long as the one frame.
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    with v1.Session(graph=graph, config=config) as session:
         return session.run(names, {pixels.name: image})
 
 
@@ -97,9 +100,9 @@ def match(found: Dict[str, np.ndarray], expected: Found) -> List[int]:
     return rows
 
 
-@pytest.mark.parametrize("use_dilation", [False, True], ids=["plain", "dilated"])
-@pytest.mark.parametrize("class_agnostic", [False, True], ids=["class-specific", "class-agnostic"])
-def test_detections(class_agnostic, use_dilation):
+# The two have nothing to do with each other: one is in the backbone, the other in the head.
+@pytest.mark.parametrize("use_dilation, class_agnostic", [(False, False), (True, True)], ids=["plain", "variant"])
+def test_detections(use_dilation, class_agnostic):
     case = Case(2, use_dilation=use_dilation, class_agnostic=class_agnostic)
     weights = case.weights()
     expected = case.expected(weights)

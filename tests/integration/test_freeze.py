@@ -72,6 +72,7 @@ OPERATIONS = {
     "Transpose": "T Tperm",
     "Unpack": "T axis num",
     "Where": "T",
+    "ZerosLike": "T",
 }
 ARCHITECTURE = Architecture(resnet=50, num_class=4, use_dilation=True, max_size=320)
 WORDS_OF_2019 = """nothing nothing --mode pack --num_class 4 --is_fpn --use_dilation --rpn_batch_size 256
