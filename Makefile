@@ -38,6 +38,7 @@ benchmarks: $(STAMP) ## writes JSON and plots to benchmarks/out
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) --editable '.[cpu,test,bench]'
 	$(BIN)/python benchmarks/feeding.py
 	$(BIN)/python benchmarks/resume.py
+	$(BIN)/python benchmarks/run_types.py
 
 lint: $(LINT_STAMP)
 	$(BIN)/ruff check .

@@ -192,11 +192,14 @@ def _random(options: FreezeOptions) -> Tuple[Card, Architecture, Mapping[str, np
 def _loaded(options: FreezeOptions, say: Callable[[str], None]) -> Tuple[Card, Architecture, Mapping[str, np.ndarray]]:
     checkpoint = find_checkpoint(options.load_from)
     card = read_card(options.load_from)
-    architecture, notes = settle(
+    architecture, unsaid = settle(
         options.load_from, checkpoint.shapes, {"max_size": card.max_size}, card.detector, _said(options)
     )
-    for note in notes:
-        say(note)
+    if "use_dilation" in unsaid:
+        say(
+            "{}: no variable tells whether the last group is dilated; it is taken for not dilated, unless --use-dilation is "
+            "given.".format(options.load_from)
+        )
     unused = check_variables(options.load_from, architecture, checkpoint.shapes)
     if unused:
         say("{}: {} of its variables are not needed: {}.".format(options.load_from, len(unused), shown(unused)))

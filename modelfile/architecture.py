@@ -146,7 +146,7 @@ def settle(source: str, found: Shapes, *said: Mapping[str, Any]) -> Tuple[Archit
         said: fields of `Architecture`, by whoever knows (a card, an operator); later ones win, None says nothing.
 
     Returns:
-        The architecture, and sentences about what neither the variables nor anybody told.
+        The architecture, and the fields that neither the variables nor anybody told.
 
     Raises:
         ModelError: when what is said contradicts the variables, or these do not fit.
@@ -161,13 +161,7 @@ def settle(source: str, found: Shapes, *said: Mapping[str, Any]) -> Tuple[Archit
                 "{}: {} {} is asked for, but its variables are those of {}.".format(source, name, told[name], value)
             )
     architecture = Architecture(**dict(told, **seen))
-    notes = []
-    if "use_dilation" not in told:
-        notes.append(
-            "{}: no variable tells whether the last group is dilated; it is taken for not dilated, unless use_dilation is "
-            "given.".format(source)
-        )
-    return architecture, notes
+    return architecture, [name for name in architecture.to_json() if name not in told and name not in seen]
 
 
 def check_variables(source: str, architecture: Architecture, found: Shapes) -> List[str]:

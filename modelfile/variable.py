@@ -13,8 +13,6 @@ from .checkpoint import Checkpoint, check_dtypes, find_checkpoint
 
 _DEFAULTS = Architecture().to_json()
 _WORDS = {"true": True, "false": False}
-#: What no variable tells.
-_UNSEEN = ("use_dilation", "rpn_test_post_nms_topk", "max_size")
 
 
 class VariableModel(NamedTuple):
@@ -47,17 +45,16 @@ def read_variable_model(path: str, card: Card, options: Mapping[str, str]) -> Va
     """
     said = parse_options(options)
     checkpoint = find_checkpoint(path)
-    architecture, _ = settle(path, checkpoint.shapes, {"max_size": card.max_size}, card.detector, said)
+    architecture, unsaid = settle(path, checkpoint.shapes, {"max_size": card.max_size}, card.detector, said)
     unused = check_variables(path, architecture, checkpoint.shapes)
     check_dtypes(checkpoint, architecture.variables())
     notes = []
-    told = dict({} if card.max_size is None else {"max_size": card.max_size}, **dict(card.detector, **said))
-    assumed = ["{}={}".format(name, str(getattr(architecture, name)).lower()) for name in _UNSEEN if name not in told]
+    assumed = ["{}={}".format(name, str(getattr(architecture, name)).lower()) for name in unsaid]
     if assumed:
         notes.append(
             "{}: its variables do not tell everything of the detector, so this is taken: {}. If it is otherwise, say so in "
             '{} ("detector": {{...}}) or with --engine tensorflow:{}=...'.format(
-                path, ", ".join(assumed), card_path(path), assumed[0].split("=")[0]
+                path, ", ".join(assumed), card_path(path), unsaid[0]
             )
         )
     if unused:

@@ -151,7 +151,7 @@ def test_batches_as_asked_for(folder, batch_size, shape):
     assert graph.nodes["image"].shape == tuple(shape)
     assert ("final_valid_indices" in graph.nodes) == (batch_size != 1)
     assert "fpn_box_feat" in graph.nodes
-    assert "use_dilation" in said[0], "nobody told whether it is dilated"
+    assert "--use-dilation" in said[0], "nobody told whether it is dilated"
     assert read_card(model).batch_size == (2 if batch_size == 2 else None)
 
 

@@ -44,15 +44,17 @@ def test_variables_tell_depth_classes_and_head(resnet, class_agnostic):
 
 def test_what_is_said_joins_what_the_variables_tell():
     found = Architecture(resnet=50, num_class=4).variables()
-    architecture, notes = settle("a", found, {"use_dilation": True, "max_size": 640}, {"max_size": 320, "resnet": None})
+    architecture, unsaid = settle(
+        "a", found, {"use_dilation": True, "max_size": 640}, {"max_size": 320, "resnet": None}
+    )
     assert architecture == Architecture(resnet=50, num_class=4, use_dilation=True, max_size=320)
-    assert not notes
+    assert unsaid == ["rpn_test_post_nms_topk"]
 
 
-def test_dilation_that_nobody_told_is_said():
-    architecture, notes = settle("a.npz", Architecture(resnet=50).variables())
-    assert not architecture.use_dilation
-    assert "a.npz" in notes[0] and "use_dilation" in notes[0]
+def test_what_nobody_told_is_named():
+    architecture, unsaid = settle("a.npz", Architecture(resnet=50).variables())
+    assert architecture == Architecture(resnet=50)
+    assert unsaid == ["use_dilation", "rpn_test_post_nms_topk", "max_size"]
 
 
 def test_what_contradicts_the_variables_is_refused():
