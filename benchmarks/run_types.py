@@ -43,14 +43,21 @@ def make_models(folder: Path, resnet: int) -> Dict[str, str]:
     return {VARIABLE: str(variable), FROZEN: str(frozen)}
 
 
-def run(model: str, images: List[str], workers: int, scratch: str) -> Tuple[float, List[Any]]:
-    """Frames a second of the second half, and all results."""
+def run(model: str, images: List[str], size: Tuple[int, int], workers: int, scratch: str) -> Tuple[float, List[Any]]:
+    """Frames a second of the second half, and all results; `size` is width and height."""
     listed = os.path.join(scratch, "list")
     with open(listed, "w") as file:
         file.write("\n".join(images))
     out = os.path.join(scratch, "out")
     config = divainfer.RunConfig(
-        images=listed, out=out, model=model, gpus="cpu:{}".format(workers), class_list="diva", progress="none"
+        images=listed,
+        out=out,
+        model=model,
+        gpus="cpu:{}".format(workers),
+        class_list="diva",
+        max_size=size[0],
+        short_edge_size=size[1],
+        progress="none",
     )
     summary = divainfer.run(config)
     assert summary.results == len(images), summary
@@ -120,17 +127,18 @@ def main() -> None:
     rounds: List[Dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="run-types-") as scratch:
         models = make_models(Path(scratch), options.resnet)
-        frames = {}
+        frames, pixels = {}, {}
         for size, count in zip(options.sizes, options.frames):
             width, height = map(int, size.split("x"))
             frames[size] = make_frames(Path(scratch) / size, count, width, height)
+            pixels[size] = width, height
         for number in range(options.rounds):
             for size in options.sizes:
                 for workers in options.workers:
                     found = {}
                     for form, model in models.items():
                         with tempfile.TemporaryDirectory(dir=scratch) as folder:
-                            speed, found[form] = run(model, frames[size], workers, folder)
+                            speed, found[form] = run(model, frames[size], pixels[size], workers, folder)
                         rounds.append(
                             {
                                 "round": number,
