@@ -20,7 +20,7 @@ from . import __version__
 from .commandline import quoted
 from .config import FIELDS, option_name, resolve, to_toml
 from .dispatcher.interrupts import sigterm_as_ctrl_c
-from .errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUN_FAILED, EXIT_UNSOUND, DivaInferError
+from .errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUN_FAILED, EXIT_UNSOUND, ConfigError, DivaInferError
 
 if TYPE_CHECKING:
     from .dispatcher.summary import Summary
@@ -238,7 +238,10 @@ def inspect_command(model: str, engine: str, as_json: bool) -> None:
         from .engines import TENSORFLOW, parse_engine
         from .modelfile.inspection import inspect_model
 
-        found = inspect_model(model, parse_engine(engine or TENSORFLOW)[1])
+        name, options = parse_engine(engine or TENSORFLOW)
+        if name != TENSORFLOW:
+            raise ConfigError("--engine {}: what that engine takes for a model is its own to know.".format(name))
+        found = inspect_model(model, options)
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     else:

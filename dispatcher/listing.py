@@ -32,7 +32,6 @@ _SIGNATURES = (
     (b"\xff\xd8\xff", "an image"),
     (b"\x89PNG", "an image"),
     (b"GIF8", "an image"),
-    (b"RIFF", "an image"),
     (b"PK\x03\x04", "a zip file"),
     (b"\x1f\x8b", "a compressed file"),
     (b"%PDF", "a PDF"),
@@ -147,6 +146,8 @@ class _Source:
     def _check_list(self, start: bytes) -> None:
         """Refuses a file that is no list, by its first bytes."""
         known = next((kind for signature, kind in _SIGNATURES if start.startswith(signature)), None)
+        if start.startswith(b"RIFF"):
+            known = "an AVI video, whose name should end in .avi" if start[8:12] == b"AVI " else "an image"
         # A list may hold names in any encoding, but no control characters besides its separators.
         if known is None and is_other_video(os.fsencode(self.images)):
             known = "a video of a kind that is not taken (MP4, QuickTime and AVI are)"
@@ -229,7 +230,7 @@ class _Source:
 def _video_notes(videos: Videos) -> List[str]:
     notes = []
     if videos.listed:
-        notes.append("{:,} frames of {:,} videos are listed.".format(videos.frames, len(videos.listed)))
+        notes.append("{:,} frames of {:,} videos are listed.".format(videos.frames, len(set(videos.listed))))
     if videos.unreadable:
         notes.append(
             "{:,} videos have no frames that could be listed, such as {}; each becomes one failure record, which tells "

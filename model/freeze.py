@@ -12,11 +12,12 @@ import numpy as np
 from ..commandline import quoted
 from ..digest import digest_of_file
 from ..errors import ModelError
-from ..modelfile.architecture import Architecture, check_variables, settle, shown
+from ..modelfile.architecture import Architecture, check_variables, settle
 from ..modelfile.card import CONTRACT_OUTPUTS, OPTIONAL_OUTPUTS, Card, card_path, read_card, write_card
 from ..modelfile.checkpoint import find_checkpoint
 from ..modelfile.classes import class_list
-from ..modelfile.spec import DEFAULT_SHORT_EDGE_SIZE
+from ..modelfile.spec import DEFAULT_SHORT_EDGE_SIZE, checked_digest
+from ..modelfile.words import shown
 from .tensorflow1 import import_tensorflow
 from .weights import random_weights, read_weights
 
@@ -103,7 +104,8 @@ def freeze(options: FreezeOptions, say: Callable[[str], None]) -> Frozen:
     """
     if bool(options.load_from) == (options.random_weights is not None):
         raise ModelError("One of --load-from and --random-weights is wanted: where do the weights come from?")
-    _check_target(options.out)
+    _check_target(options)
+    import_tensorflow(quiet=True)
     card, architecture, values = _random(options) if not options.load_from else _loaded(options, say)
     classes = class_list(options.class_list) if options.class_list else card.classes
     if classes and len(classes) != architecture.num_class:
@@ -114,15 +116,23 @@ def freeze(options: FreezeOptions, say: Callable[[str], None]) -> Frozen:
                 architecture.num_class,
             )
         )
+    short_edge_size = options.short_edge_size or card.short_edge_size or DEFAULT_SHORT_EDGE_SIZE
+    if architecture.max_size < short_edge_size:
+        raise ModelError(
+            "--max-size {} is below --short-edge-size {}; the long edge can only be the larger one.".format(
+                architecture.max_size, short_edge_size
+            )
+        )
     batch_size = None if options.im_batch_size == 1 else options.im_batch_size
     graph = frozen_graph(architecture, values, options.layout, batch_size, options.features)
     _replace(options.out, lambda path: _write(path, graph))
     card = dataclasses.replace(
         card,
         name=options.name or os.path.splitext(os.path.basename(options.out))[0],
+        image=Card().image,
         outputs=_outputs(batched=batch_size is not None),
         batch_size=batch_size if isinstance(batch_size, int) else None,
-        short_edge_size=options.short_edge_size or card.short_edge_size or DEFAULT_SHORT_EDGE_SIZE,
+        short_edge_size=short_edge_size,
         max_size=architecture.max_size,
         classes=classes,
         detector=architecture.to_json(),
@@ -192,6 +202,7 @@ def _random(options: FreezeOptions) -> Tuple[Card, Architecture, Mapping[str, np
 def _loaded(options: FreezeOptions, say: Callable[[str], None]) -> Tuple[Card, Architecture, Mapping[str, np.ndarray]]:
     checkpoint = find_checkpoint(options.load_from)
     card = read_card(options.load_from)
+    checked_digest(options.load_from, card, checkpoint.files)
     architecture, unsaid = settle(
         options.load_from, checkpoint.shapes, {"max_size": card.max_size}, card.detector, _said(options)
     )
@@ -213,15 +224,29 @@ def _outputs(batched: bool) -> Dict[str, str]:
     return outputs
 
 
-def _check_target(path: str) -> None:
-    """Refuses a place where nothing can be written, before anything is computed."""
+def _check_target(options: FreezeOptions) -> None:
+    """Refuses a place where nothing can be written, or something would be lost, before anything is computed."""
+    path = options.out
     folder = os.path.dirname(path) or "."
+    if not path:
+        raise ModelError("--out is empty; give the name of a file, such as obj_v3.pb.")
     if os.path.isdir(path):
         raise ModelError("--out {}: this is a folder; give the name of a file, such as obj_v3.pb.".format(path))
     if not os.path.isdir(folder):
         raise ModelError("--out {}: there is no folder {}.".format(path, folder))
     if not os.access(folder, os.W_OK):
         raise ModelError("--out {}: nothing can be written into {}.".format(path, folder))
+    card = card_path(path)
+    if (
+        options.load_from
+        and os.path.exists(card)
+        and os.path.realpath(card) == os.path.realpath(card_path(options.load_from))
+    ):
+        raise ModelError(
+            "--out {}: the graph's card would take the place of {}, the card of {}. Give the graph another name.".format(
+                path, card, options.load_from
+            )
+        )
 
 
 def _replace(path: str, write: Callable[[str], None]) -> None:
@@ -231,9 +256,10 @@ def _replace(path: str, write: Callable[[str], None]) -> None:
         write(unfinished)
         os.replace(unfinished, path)
     except OSError as error:
+        raise ModelError("{}: it cannot be written ({}).".format(path, error.strerror))
+    finally:
         with contextlib.suppress(OSError):
             os.unlink(unfinished)
-        raise ModelError("{}: it cannot be written ({}).".format(path, error.strerror))
 
 
 def _write(path: str, content: bytes) -> None:

@@ -9,6 +9,7 @@ import dataclasses
 from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
 
 from ..errors import ModelError
+from .words import shown
 
 #: Depth to bottleneck blocks in each of the four groups.
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -24,7 +25,6 @@ POOLED = 7
 COARSEST = 32
 
 _FIRST_KERNEL = 7
-_LISTED = 6
 
 #: Variable name to shape.
 Shapes = Mapping[str, Tuple[int, ...]]
@@ -194,9 +194,3 @@ def check_variables(source: str, architecture: Architecture, found: Shapes) -> L
     if other:
         raise ModelError("{}: {} variables have another shape: {}.".format(source, len(other), shown(other)))
     return sorted(set(found) - set(wanted))
-
-
-def shown(names: List[str]) -> str:
-    """Some names and how many more there are, for a sentence."""
-    text = ", ".join(names[:_LISTED])
-    return text if len(names) <= _LISTED else "{} and {} more".format(text, len(names) - _LISTED)

@@ -6,14 +6,13 @@ import glob
 import os
 import re
 import zipfile
-import zlib
 from typing import IO, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from ..errors import ModelError
-from .architecture import shown
 from .checkpointindex import MAGIC, read_index
+from .words import shown
 
 #: Kinds.
 CHECKPOINT, NPZ = "checkpoint", "npz"
@@ -224,8 +223,9 @@ def _npz(path: str) -> Checkpoint:
         raise ModelError("{}: there is no such file.".format(path))
     except OSError as error:
         raise ModelError("{}: cannot be read ({}).".format(path, error.strerror or error))
-    # What a damaged archive, or a file that is none, brings about.
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
+    except ModelError:
+        raise
+    except Exception as error:  # The libraries raise anything for a damaged file, or one that is none.
         raise ModelError("{}: not an .npz, or a damaged one ({}).".format(path, error))
     return Checkpoint(path, NPZ, path, (path,), shapes, dtypes)
 

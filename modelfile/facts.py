@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import collections
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional
 
 from .graphdef import GraphSkeleton
 from .operations import CONDITIONS, FUNCTIONAL, IMAGE_INPUTS, LOOPS, later_and_unknown
 from .wire import Shape
+from .words import shown
 
 #: GraphDef version that TensorFlow 1.14 writes.
 _PRODUCER_OF_1_14 = 38
 #: What CPUs take in either layout, though it is not rewritten.
 _EITHER_LAYOUT = ("BiasAdd",)
 _TENSORRT = "TRTEngineOp"
-_LISTED = 6
 
 
 class Tensor(NamedTuple):
@@ -103,10 +103,10 @@ def _on_versions(facts: GraphFacts) -> List[str]:
         )
     if plain:
         remarks.append(
-            "No plain TensorFlow up to 2.21 has {}: it will not run unless the installed one has.".format(_some(plain))
+            "No plain TensorFlow up to 2.21 has {}: it will not run unless the installed one has.".format(shown(plain))
         )
     if facts.later:
-        remarks.append("TensorFlow 1.14 does not have {}: it runs on TensorFlow 2 only.".format(_some(facts.later)))
+        remarks.append("TensorFlow 1.14 does not have {}: it runs on TensorFlow 2 only.".format(shown(facts.later)))
     elif not facts.unknown and facts.producer > _PRODUCER_OF_1_14:
         remarks.append(
             "TensorFlow 1.14 has all of its operations, but a later one wrote it (GraphDef version {}, 1.14 writes {}): if an "
@@ -131,11 +131,11 @@ def _on_layout(graph: GraphSkeleton) -> List[str]:
             )
         )
     if others:
-        remarks.append("Not rewritten is {} in NCHW, which a CPU may refuse.".format(_some(others)))
+        remarks.append("Not rewritten is {} in NCHW, which a CPU may refuse.".format(shown(others)))
     if graph.channels_first_functions:
         remarks.append(
             "NCHW operations are also in functions ({}), where they cannot be rewritten: it runs on GPU workers only.".format(
-                _some(list(graph.channels_first_functions))
+                shown(list(graph.channels_first_functions))
             )
         )
     return remarks
@@ -152,15 +152,3 @@ def _on_devices(facts: GraphFacts) -> List[str]:
 
 def _counted(words: Iterable[str]) -> Dict[str, int]:
     return dict(collections.Counter(words).most_common())
-
-
-def _some(names: List[str]) -> str:
-    shown = ", ".join(names[:_LISTED])
-    return shown if len(names) <= _LISTED else "{} and {} more".format(shown, len(names) - _LISTED)
-
-
-def shape_text(shape: Optional[Tuple[Optional[int], ...]]) -> str:
-    """A shape for people: "[?, ?, 3]"."""
-    if shape is None:
-        return "of any shape"
-    return "[{}]".format(", ".join("?" if size is None else str(size) for size in shape))

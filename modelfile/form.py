@@ -6,9 +6,9 @@ import glob
 import os
 
 from ..errors import ModelError
-from .checkpoint import is_checkpoint
+from .checkpoint import CHECKPOINT, is_checkpoint
 
-FROZEN, CHECKPOINT, SAVED_MODEL = "frozen graph", "checkpoint", "SavedModel"
+FROZEN, SAVED_MODEL = "frozen graph", "SavedModel"
 
 #: The file that makes a folder a SavedModel.
 SAVED_MODEL_FILE = "saved_model.pb"

@@ -21,6 +21,8 @@ from .wire import BYTES, VARINT, Broken, Shape, Walker, dtype_name
 
 # Before this GraphDef version a placeholder's empty shape meant "unknown", not "a scalar".
 _SCALARS_SINCE = 24
+#: Kinds of nodes that hold a variable.
+VARIABLE_OPS = ("Variable", "VariableV2", "VarHandleOp")
 # What people give by mistake, by its first bytes.
 _MAGIC = (
     (b"\xff\xd8\xff", "a JPEG image"),

@@ -8,6 +8,7 @@ from typing import List, NamedTuple, Optional, Tuple
 from ..errors import ModelError
 from .card import CONTRACT_OUTPUTS, OPTIONAL_OUTPUTS, Card, card_path
 from .graphdef import GraphSkeleton, node_name
+from .words import shape_text
 
 _INPUT_DTYPES = ("float32", "uint8")
 _LISTED = 8
@@ -87,7 +88,7 @@ def graph_input(path: str, graph: GraphSkeleton, card: Card) -> GraphInput:
     if len(shape) not in (3, 4) or shape[-1] not in (3, None):
         raise ModelError(
             "{}: the input {} has the shape {}; [H, W, 3] or [B, H, W, 3] is wanted.".format(
-                path, card.image, _text(shape)
+                path, card.image, shape_text(shape)
             )
         )
     height, width = shape[-3], shape[-2]
@@ -114,7 +115,3 @@ def _missing(path: str, kind: str, missing: List[str], candidates: Tuple[str, ..
     return "{}: the graph has no {} {}. Name the right one in {} ({}); candidates are: {}.".format(
         path, kind, ", ".join(missing), card_path(path), key, shown or "none"
     )
-
-
-def _text(shape: Tuple[Optional[int], ...]) -> str:
-    return "[{}]".format(", ".join("?" if size is None else str(size) for size in shape))

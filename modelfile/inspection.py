@@ -9,15 +9,15 @@ import os
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from ..errors import ModelError, UsageError
-from .architecture import shown
 from .card import card_path, read_card
 from .checkpoint import find_checkpoint
-from .facts import GraphFacts, Tensor, graph_facts, shape_text
+from .facts import GraphFacts, Tensor, graph_facts
 from .form import CHECKPOINT, SAVED_MODEL, model_form
 from .graphdef import read_graph
 from .savedmodel import read_saved_model
 from .spec import model_digest, model_path, resolve_model
 from .variable import read_variable_model
+from .words import shape_text, shown
 
 _MOST_OPS = 12
 _MOST_SINKS = 12

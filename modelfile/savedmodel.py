@@ -16,7 +16,7 @@ from ..errors import ModelError
 from .card import CONTRACT_OUTPUTS, OPTIONAL_OUTPUTS, Card, card_path
 from .checkpoint import find_checkpoint
 from .form import SAVED_MODEL_FILE
-from .graphdef import GraphSkeleton, mapped, node_name, read_nodes
+from .graphdef import VARIABLE_OPS, GraphSkeleton, mapped, node_name, read_nodes
 from .graphinput import has_tensor
 from .wire import BYTES, Broken, Shape, Walker, dtype_name
 
@@ -27,7 +27,6 @@ VARIABLES = os.path.join("variables", "variables")
 #: Signatures that are no functions of the model.
 _OWN_SIGNATURES = ("__saved_model_init_op", "__saved_model_train_op")
 _TAG = "serve"
-_VARIABLE_OPS = ("Variable", "VariableV2", "VarHandleOp")
 
 
 class SignatureTensor(NamedTuple):
@@ -78,7 +77,7 @@ class SavedModel(NamedTuple):
     @property
     def has_variables(self) -> bool:
         """Whether the graph has variables, whose values are in files of their own."""
-        return any(node.op in _VARIABLE_OPS for node in self.graph.nodes.values())
+        return any(node.op in VARIABLE_OPS for node in self.graph.nodes.values())
 
 
 class _MetaGraph(NamedTuple):

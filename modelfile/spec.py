@@ -11,7 +11,7 @@ from ..errors import ConfigError, ModelError
 from .card import Card, card_path, read_card
 from .classes import class_list as read_class_list
 from .form import CHECKPOINT, SAVED_MODEL, SAVED_MODEL_FILE, model_form
-from .graphdef import GraphSkeleton, file_digest, read_graph
+from .graphdef import VARIABLE_OPS, GraphSkeleton, file_digest, read_graph
 from .graphinput import GraphInput, graph_input, with_tensors
 from .savedmodel import read_saved_model, with_signature
 from .variable import read_variable_model
@@ -21,7 +21,6 @@ DEMO = "demo"
 DEFAULT_SHORT_EDGE_SIZE = 1080
 DEFAULT_MAX_SIZE = 1920
 
-_VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
 _BACKGROUND = ("bg", "background", "__background__", "_background_", "none")
 
 
@@ -47,8 +46,9 @@ class ModelSpec(NamedTuple):
 
 
 class _Content(NamedTuple):
-    """What one of the forms says: the card with what it adds, what it takes, its files, notes."""
+    """What one of the forms says: its path, the card with what it adds, what it takes, its files, notes."""
 
+    path: str
     card: Card
     input: GraphInput
     files: Sequence[str]
@@ -90,12 +90,7 @@ def resolve_model(model: str, class_list: str = "", options: Optional[Mapping[st
                 "Leave it out.".format(", ".join(sorted(options)), path, form)
             )
         content = _saved_model(path, card) if form == SAVED_MODEL else _frozen(path, card)
-    digest = model_digest(content.files)
-    if card.digest is not None and card.digest != digest:
-        raise ModelError(
-            "{}: this card belongs to another model file (its digest is {}, {} has {}). Bring the two that belong together, or "
-            "remove the card's digest.".format(card_path(path), _short(card.digest), path, _short(digest))
-        )
+    digest = checked_digest(path, card, content.files)
     notes = list(content.notes)
     classes, note = _class_names(path, card, class_list)
     notes.extend(note)
@@ -120,7 +115,27 @@ def resolve_model(model: str, class_list: str = "", options: Optional[Mapping[st
         max_size=card.max_size or DEFAULT_MAX_SIZE,
         classes=classes,
     )
-    return ModelSpec(path, form, digest, card, content.input, notes)
+    return ModelSpec(content.path, form, digest, card, content.input, notes)
+
+
+def checked_digest(path: str, card: Card, files: Sequence[str]) -> str:
+    """A model's digest, which is its card's if that has one.
+
+    Args:
+        path: the model, for messages.
+        card: its card.
+        files: all its files.
+
+    Raises:
+        ModelError: when the card belongs to another model, or a file cannot be read.
+    """
+    digest = model_digest(files)
+    if card.digest is not None and card.digest != digest:
+        raise ModelError(
+            "{}: this card belongs to another model file (its digest is {}, {} has {}). Bring the two that belong together, or "
+            "remove the card's digest.".format(card_path(path), _short(card.digest), path, _short(digest))
+        )
+    return digest
 
 
 def model_digest(files: Sequence[str]) -> str:
@@ -146,7 +161,7 @@ def _frozen(path: str, card: Card) -> _Content:
     notes = [] if card.source else [_taken_names(path, full)]
     # What a frozen graph's card says of the detector is in the graph.
     full = dataclasses.replace(full, detector={})
-    return _Content(full, graph_input(path, graph, full), [path], notes)
+    return _Content(path, full, graph_input(path, graph, full), [path], notes)
 
 
 def _saved_model(path: str, card: Card) -> _Content:
@@ -154,7 +169,7 @@ def _saved_model(path: str, card: Card) -> _Content:
     full = with_tensors(path, saved.graph, with_signature(path, saved, card))
     full = dataclasses.replace(full, detector={})
     notes = [] if card.source else [_taken_names(path, full)]
-    return _Content(full, graph_input(path, saved.graph, full), saved.files, notes)
+    return _Content(path, full, graph_input(path, saved.graph, full), saved.files, notes)
 
 
 def _checkpoint(path: str, card: Card, options: Mapping[str, str]) -> _Content:
@@ -166,7 +181,9 @@ def _checkpoint(path: str, card: Card, options: Mapping[str, str]) -> _Content:
         outputs=Card().outputs,
         detector=found.architecture.to_json(),
     )
-    return _Content(full, GraphInput(True, None, None, None, "float32"), found.checkpoint.files, found.notes)
+    taken = GraphInput(True, None, None, None, "float32")
+    # Its prefix, not its folder: a training that goes on would give later workers another one.
+    return _Content(found.checkpoint.prefix, full, taken, found.checkpoint.files, found.notes)
 
 
 def _taken_names(path: str, card: Card) -> str:
@@ -176,7 +193,7 @@ def _taken_names(path: str, card: Card) -> str:
 
 
 def _check_frozen(path: str, graph: GraphSkeleton) -> None:
-    variables = sum(graph.ops.get(kind, 0) for kind in _VARIABLES)
+    variables = sum(graph.ops.get(kind, 0) for kind in VARIABLE_OPS)
     if variables:
         raise ModelError(
             "{}: the graph is not frozen, it has {} variable{} whose values are not in the file. Freeze it first, or give "

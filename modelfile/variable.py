@@ -7,9 +7,10 @@ from typing import Any, Dict, List, Mapping, NamedTuple
 
 from ..config import suggestion
 from ..errors import ConfigError, ModelError
-from .architecture import Architecture, check_variables, settle, shown
+from .architecture import Architecture, check_variables, settle
 from .card import Card, card_path
 from .checkpoint import Checkpoint, check_dtypes, find_checkpoint
+from .words import shown
 
 _DEFAULTS = Architecture().to_json()
 _WORDS = {"true": True, "false": False}

@@ -78,7 +78,8 @@ def read_mp4(descriptor: int, size: int) -> FrameTable:
         raise VideoError("not-a-video", "the MP4 file has no video track")
     if movie.content(b"mvex") is not None:
         raise VideoError("unsupported", "it is an MP4 file in fragments, without a table of all frames" + _REMEDY)
-    return max((_table(movie, track, size) for track in tracks), key=lambda table: table.frames)
+    # The first one is what OpenCV decodes.
+    return _table(movie, tracks[0], size)
 
 
 def _movie(descriptor: int, size: int) -> _Boxes:

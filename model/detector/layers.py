@@ -9,7 +9,6 @@ import tensorflow.compat.v1 as tf
 from .parameters import Parameters
 
 NHWC, NCHW = "NHWC", "NCHW"
-LAYOUTS = (NCHW, NHWC)
 
 
 class Layers:

@@ -13,11 +13,12 @@ from divainfer.worker.pieces import Pieces
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 40), st.booleans()), min_size=1, max_size=8), st.integers(1, 4), st.data())
 def test_every_image_is_taken_once_and_runs_in_order(lengths, loaders, data):
+    # `runs`: frame to the last one of its run.
     pieces, runs, end = Pieces(), {}, 0
     for block, (length, run) in enumerate(lengths):
         pieces.add(block, end, end + length, [(end, end + length)] if run else [])
         if run:
-            runs.update((index, block) for index in range(end, end + length))
+            runs.update((index, end + length - 1) for index in range(end, end + length))
         end += length
     names = ["l{}".format(number) for number in range(loaders)]
     # `position`: the last frame of the run that a loader has not finished.
@@ -30,7 +31,8 @@ def test_every_image_is_taken_once_and_runs_in_order(lengths, loaders, data):
             continue
         found = pieces.take(name, hungry)
         if found is None:
-            assert name not in position and not hungry or position, "all that is left belongs to others, who can go on"
+            assert name not in position, "who has a run can go on with it"
+            assert not hungry or position, "all that is left belongs to others, who can go on"
             continue
         taken[found.index] += 1
         if found.index not in runs:
@@ -40,8 +42,7 @@ def test_every_image_is_taken_once_and_runs_in_order(lengths, loaders, data):
             assert found.index == position[name] + 1, "a run is decoded in order"
         position[name] = found.index
         begun.add(found.index)
-        block_end = max(index for index in runs if runs[index] == runs[found.index])
-        if found.index == block_end or found.index + 1 in begun:
+        if found.index == runs[found.index] or found.index + 1 in begun:
             del position[name]
     assert taken == collections.Counter(range(end))
 
