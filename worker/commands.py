@@ -69,4 +69,10 @@ class Stuck(NamedTuple):
     loader: str
 
 
-Command = Union[Ask, Compute, Want, Done, Stuck]
+class Convicted(NamedTuple):
+    """That image has taken down as many loaders as it may, and is a failure."""
+
+    index: int  # type: ignore[assignment]
+
+
+Command = Union[Ask, Compute, Want, Done, Stuck, Convicted]

@@ -15,7 +15,7 @@ waits.
 from __future__ import annotations
 
 import collections
-from typing import Deque, Dict, Iterable, NamedTuple, Optional, Tuple
+from typing import Callable, Deque, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 #: Frames; a run shorter than that is not split.
 SHORTEST_SPLIT = 16
@@ -114,6 +114,22 @@ class Pieces:
         piece = self._taken.pop(loader, None)
         if piece is not None:
             self._free.appendleft(piece)
+
+    def drop(self, doomed: Callable[[int], bool]) -> List[Next]:
+        """Takes out what is left of some runs, and returns it.
+
+        Args:
+            doomed: tells of an image in a run whether that run is meant.
+        """
+        dropped: List[Next] = []
+        for piece in list(self._free) + list(self._taken.values()):
+            if piece.run and doomed(piece.start):
+                dropped += [Next(piece.block, index) for index in range(piece.start, piece.stop)]
+                piece.start = piece.stop
+        self._free = collections.deque(piece for piece in self._free if len(piece))
+        self._taken = {name: piece for name, piece in self._taken.items() if len(piece)}
+        self._left -= len(dropped)
+        return dropped
 
     def _choose(self, loader: str, hungry: bool) -> Optional[_Piece]:
         """Of the free pieces the one that follows on the loader's own run, else the first that follows on nobody else's."""

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import collections
 import math
-from typing import Deque, Dict, Iterable, List, Optional, Set, Tuple
+from typing import Callable, Deque, Dict, Iterable, List, Optional, Set, Tuple
 
 from ..messages import Failure
 from ..ranges import between
-from .commands import Ask, Command, Compute, Done, Frame, Part, Stuck, Want
+from .commands import Ask, Command, Compute, Convicted, Done, Frame, Part, Stuck, Want
 from .pieces import Pieces
 
 #: Tickets a loader holds: the image it works on and the next, so that it never waits for an answer.
@@ -92,10 +92,17 @@ class FrameQueue:
         deadline: seconds a loader may work on one image.
         block: images that make a whole block; so many are asked for at once, if they are more than the slots.
         report_every: seconds after which the finished part of a block is reported, though the block is not done.
+        doomed: tells of an image in a run (NOTE [runs] in `pieces.py`) whether the rest of that run is a failure untried.
     """
 
     def __init__(
-        self, slots: int, batch_size: int, deadline: float, block: int = 1, report_every: float = math.inf
+        self,
+        slots: int,
+        batch_size: int,
+        deadline: float,
+        block: int = 1,
+        report_every: float = math.inf,
+        doomed: Callable[[int], bool] = lambda index: False,
     ) -> None:
         if slots < batch_size or slots % batch_size:
             raise ValueError("{} slots do not divide into batches of {}".format(slots, batch_size))
@@ -104,6 +111,7 @@ class FrameQueue:
         self._deadline = deadline
         self._ahead = max(slots, block)
         self._report_every = report_every
+        self._doomed = doomed
         self._reported_at: Optional[float] = None
         self._cells = [_Cell() for _ in range(slots // batch_size)]
         self._free: Deque[int] = collections.deque(range(len(self._cells)))
@@ -155,7 +163,17 @@ class FrameQueue:
         self._wanted = False
         self._pieces.add(block, start, start + count, runs)
         self._blocks[block] = _Block(start, count)
-        return self._go_on(now)
+        return self.give_up(now)
+
+    def give_up(self, now: float) -> List[Command]:
+        """`doomed` says more than it did: what is left of those runs fails."""
+        commands: List[Command] = []
+        for image in self._pieces.drop(self._doomed):
+            failure = Failure(
+                image.index, "crash", "not tried: loaders ended while decoding another frame of this video."
+            )
+            commands += self._image_over(image.block, image.index, failure)
+        return commands + self._go_on(now)
 
     def loader_up(self, loader: str, now: float) -> List[Command]:
         """A loader is there."""
@@ -174,7 +192,7 @@ class FrameQueue:
                 ticket.attempts += 1
             if ticket.attempts >= ATTEMPTS:
                 reason = "{} loaders ended while decoding this image (the last one: {}).".format(ATTEMPTS, how)
-                commands += self._fail(ticket, "crash", reason)
+                commands += self._fail(ticket, "crash", reason) + [Convicted(ticket.index)]
             else:
                 self._again.appendleft(ticket)
         return commands + self._go_on(now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import Iterable, List, Tuple
+from typing import Iterable, List, Set, Tuple
 
 import zmq
 
@@ -21,8 +21,8 @@ from ..naming import Naming
 from ..output.formats import make_store
 from ..runfolder import RunFolder
 from ..sockets import Caller, Listener
-from ..video.file import runs_of_frames
-from .commands import Ask, Command, Compute, Done, Stuck, Want
+from ..video.file import parse_frame_path, runs_of_frames
+from .commands import Ask, Command, Compute, Convicted, Done, Stuck, Want
 from .computing import BootFailed, Computed, Computing, Dropped, Ready, check_fits
 from .engines import engine_class, parse_engine
 from .engines.base import EngineSpec
@@ -104,8 +104,14 @@ class Worker:
         slots = slot_count(orders.queue_mem, size, orders.batch_size, orders.streams, orders.loaders)
         log.info("queue of %d frames of at most %.1f MB", slots, size / 1e6)
         self._memory = FrameMemory.create(slots, size)
+        self._convicted_videos: Set[bytes] = set()
         self._queue = FrameQueue(
-            slots, orders.batch_size, orders.hang_timeout, orders.block_images, orders.report_every
+            slots,
+            orders.batch_size,
+            orders.hang_timeout,
+            orders.block_images,
+            orders.report_every,
+            self._takes_loaders_down,
         )
         keep = None if orders.keep is None else frozenset(orders.keep)
         folder = RunFolder(orders.out)
@@ -196,6 +202,17 @@ class Worker:
         paths = [self._images[index] for index in range(start, start + lease.count)]
         return [(start + first, start + last) for first, last in runs_of_frames(paths)]
 
+    def _takes_loaders_down(self, index: int) -> bool:
+        """Whether an image is a frame of a video of which one was convicted: the others would cost as many loaders each."""
+        frame = parse_frame_path(self._images[index])
+        return frame is not None and frame.video in self._convicted_videos
+
+    def _convicted(self, index: int) -> None:
+        frame = parse_frame_path(self._images[index])
+        if frame is not None:
+            self._convicted_videos.add(frame.video)
+            self._do(self._queue.give_up(time.monotonic()))
+
     # --- what we say and do
 
     def _do(self, commands: Iterable[Command]) -> None:
@@ -212,6 +229,8 @@ class Worker:
                 self._writer.settle(command)
             elif isinstance(command, Stuck):
                 self._dispatcher.send(messages.LoaderStuck(command.loader))
+            elif isinstance(command, Convicted):
+                self._convicted(command.index)
         self._split.set_has_work(self._queue.has_work)
 
     def _keep_time(self) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import collections
 import os
+import struct
 
 import cv2
 import numpy as np
 import pytest
+from injection import CRASH_MARKER, injected
 from plugins import install
 from running import divainfer, failures, result_files, summary
+from videos import write_video
 
 SIZES = ["--short-edge-size", "64", "--max-size", "64"]
 
@@ -77,3 +81,18 @@ def test_batches_that_do_not_fit_into_memory_are_cut_and_that_is_remembered(tmp_
     assert len(log.read_text().split()) <= 3, "once it is known that two fit, no larger batch is tried"
     worker_log = (tmp_path / "out" / ".divainfer" / "logs" / "worker-0.log").read_text()
     assert worker_log.count("batches of 64 x 64 frames are cut to") == 1
+
+
+def test_a_video_that_takes_loaders_down_costs_a_few_and_not_the_run(tmp_path):
+    draw(str(tmp_path / "in"), 20, {})
+    video = str(tmp_path / "in" / "0000-bad.mp4")
+    write_video(video, frames=300, codec="mp4v")
+    with open(video, "ab") as file:
+        # Behind the last box, in one that readers pass over.
+        file.write(struct.pack(">I4s", 8 + len(CRASH_MARKER), b"free") + CRASH_MARKER)
+    outcome = run(tmp_path, "--loaders", "2", gpus="cpu", env=injected(env=install(tmp_path)))
+    assert outcome.code == 3, outcome.err
+    reasons = collections.Counter(record["reason"] for record in failures(str(tmp_path / "out")))
+    untried = sum(count for reason, count in reasons.items() if reason.startswith("not tried"))
+    assert sum(reasons.values()) == 300 and untried > 280
+    assert len(result_files(str(tmp_path / "out"))) == 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from divainfer.messages import Failure
-from divainfer.worker.commands import Ask, Compute, Done, Part, Stuck, Want
+from divainfer.worker.commands import Ask, Compute, Convicted, Done, Part, Stuck, Want
 from divainfer.worker.queue import FrameQueue
 
 
@@ -228,3 +228,25 @@ def test_the_run_of_a_loader_that_is_gone_or_stuck_goes_to_another():
     assert queue.tick(20.0) == [Stuck("b")]
     again = asks(queue.loader_up("c", 20.0))
     assert [ask.index for ask in again] == [2, 3]
+
+
+def test_the_rest_of_a_run_that_takes_loaders_down_fails_untried():
+    doomed = set()
+    queue = FrameQueue(8, 1, 10.0, doomed=doomed.__contains__)
+    queue.start()
+    queue.lease(0, 0, 20, 0.0, runs=[(0, 18)])
+    commands = queue.loader_up("a", 0.0)
+    for loader in ("a", "b"):
+        commands = queue.loader_gone(loader, "killed", 0.0) + queue.loader_up(chr(ord(loader) + 1), 0.0)
+    assert Convicted(0) in commands
+    doomed.update(range(18))
+    queue.give_up(0.0)
+    assert queue.failed == 1 + 15, "two of the eighteen are still with a loader"
+    queue.loader_gone("c", "killed", 0.0)
+    assert [ask.index for ask in asks(queue.loader_up("d", 0.0))] == [1, 2]
+    before = queue.failed
+    queue.lease(1, 40, 10, 0.0, runs=[(40, 50)])
+    assert queue.failed == before
+    doomed.update(range(50, 60))
+    queue.lease(2, 50, 10, 0.0, runs=[(50, 60)])
+    assert queue.failed == before + 10
