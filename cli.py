@@ -20,7 +20,7 @@ from . import __version__
 from .commandline import quoted
 from .config import FIELDS, option_name, resolve, to_toml
 from .dispatcher.interrupts import sigterm_as_ctrl_c
-from .errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUN_FAILED, EXIT_UNSOUND, ConfigError, DivaInferError
+from .errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUN_FAILED, EXIT_UNSOUND, EXIT_USAGE, ConfigError, DivaInferError
 
 if TYPE_CHECKING:
     from .dispatcher.summary import Summary
@@ -247,6 +247,7 @@ def inspect_command(model: str, engine: str, as_json: bool) -> None:
     else:
         for line in found.lines():
             click.echo(_one_line(line))
+    sys.exit(EXIT_USAGE if found.refusal else EXIT_OK)
 
 
 class _FreezeCommand(click.Command):

@@ -13,8 +13,9 @@ Such a video is never sought.
 
 from __future__ import annotations
 
+import collections
 import os
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Tuple
 
 import cv2
 import numpy as np
@@ -32,6 +33,8 @@ _OPENCV_BACK = 16
 _AIMS = (1, 32, 256)
 #: Damaged frames in a row after which a video is given up.
 _MOST_DAMAGED = 500
+#: Videos that stay open; each holds some frames in its decoder's memory.
+_MOST_OPEN = 4
 
 
 class Video:
@@ -259,7 +262,7 @@ class Video:
 
 
 class Videos:
-    """Frames of any videos; the last one used stays open.
+    """Frames of any videos; those used last stay open, since a list may have the frames of several cameras in order of time.
 
     Args:
         max_pixels: as for `Video`.
@@ -267,8 +270,7 @@ class Videos:
 
     def __init__(self, max_pixels: int) -> None:
         self._max_pixels = max_pixels
-        self._open: Optional[Video] = None
-        self._refused: Optional[Tuple[bytes, Tuple[str, str]]] = None
+        self._open: "collections.OrderedDict[bytes, Video]" = collections.OrderedDict()
 
     def frame(self, path: bytes, number: int) -> np.ndarray:
         """As `Video.frame`, and raises what `Video` raises.
@@ -277,27 +279,17 @@ class Videos:
             path: the video.
             number: the frame.
         """
-        if self._open is None or self._open.path != path:
-            self.close()
-            self._open = self._opened(path)
-        return self._open.frame(number)
-
-    def _opened(self, path: bytes) -> Video:
-        if self._refused is not None and self._refused[0] == path:
-            raise ImageError(*self._refused[1])
-        try:
-            return Video(path, self._max_pixels)
-        except ImageError as error:
-            # To find out that a damaged video is no use may take decoding all of it: not for each of its frames.
-            if error.kind not in ("missing", "unreadable"):
-                self._refused = path, (error.kind, error.reason)
-            raise
+        if path not in self._open:
+            while len(self._open) >= _MOST_OPEN:
+                self._open.popitem(last=False)[1].close()
+            self._open[path] = Video(path, self._max_pixels)
+        self._open.move_to_end(path)
+        return self._open[path].frame(number)
 
     def close(self) -> None:
         """Closes what is open."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        while self._open:
+            self._open.popitem()[1].close()
 
 
 def why_no_frames(path: bytes) -> ImageError:

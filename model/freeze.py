@@ -16,6 +16,8 @@ from ..modelfile.architecture import Architecture, check_variables, settle
 from ..modelfile.card import CONTRACT_OUTPUTS, OPTIONAL_OUTPUTS, Card, card_path, read_card, write_card
 from ..modelfile.checkpoint import find_checkpoint
 from ..modelfile.classes import class_list
+from ..modelfile.form import FROZEN, SAVED_MODEL, model_form
+from ..modelfile.graphdef import read_graph
 from ..modelfile.spec import DEFAULT_SHORT_EDGE_SIZE, checked_digest
 from ..modelfile.words import shown
 from .tensorflow1 import import_tensorflow
@@ -103,7 +105,7 @@ def freeze(options: FreezeOptions, say: Callable[[str], None]) -> Frozen:
         EngineBootError: when TensorFlow cannot be imported.
     """
     if bool(options.load_from) == (options.random_weights is not None):
-        raise ModelError("One of --load-from and --random-weights is wanted: where do the weights come from?")
+        raise ModelError("Either --load-from or --random-weights is wanted: where do the weights come from?")
     _check_target(options)
     import_tensorflow(quiet=True)
     card, architecture, values = _random(options) if not options.load_from else _loaded(options, say)
@@ -125,6 +127,9 @@ def freeze(options: FreezeOptions, say: Callable[[str], None]) -> Frozen:
         )
     batch_size = None if options.im_batch_size == 1 else options.im_batch_size
     graph = frozen_graph(architecture, values, options.layout, batch_size, options.features)
+    for path in (options.out, card_path(options.out)):
+        if os.path.exists(path):
+            say("{} was there and is replaced.".format(path))
     _replace(options.out, lambda path: _write(path, graph))
     card = dataclasses.replace(
         card,
@@ -200,6 +205,7 @@ def _random(options: FreezeOptions) -> Tuple[Card, Architecture, Mapping[str, np
 
 
 def _loaded(options: FreezeOptions, say: Callable[[str], None]) -> Tuple[Card, Architecture, Mapping[str, np.ndarray]]:
+    _check_source(options.load_from)
     checkpoint = find_checkpoint(options.load_from)
     card = read_card(options.load_from)
     checked_digest(options.load_from, card, checkpoint.files)
@@ -217,6 +223,16 @@ def _loaded(options: FreezeOptions, say: Callable[[str], None]) -> Tuple[Card, A
     return card, architecture, read_weights(checkpoint, architecture.variables())
 
 
+def _check_source(path: str) -> None:
+    """Says what a model is that is no checkpoint."""
+    form = model_form(path)
+    if form == FROZEN and os.path.exists(path):
+        # Which says what else it is.
+        read_graph(path)
+    if form == SAVED_MODEL or (form == FROZEN and os.path.exists(path)):
+        raise ModelError("--load-from {}: this is a {}, which divainfer run takes as it is.".format(path, form))
+
+
 def _outputs(batched: bool) -> Dict[str, str]:
     outputs = dict(CONTRACT_OUTPUTS)
     if batched:
@@ -232,19 +248,17 @@ def _check_target(options: FreezeOptions) -> None:
         raise ModelError("--out is empty; give the name of a file, such as obj_v3.pb.")
     if os.path.isdir(path):
         raise ModelError("--out {}: this is a folder; give the name of a file, such as obj_v3.pb.".format(path))
+    if not path.endswith(".pb"):
+        raise ModelError("--out {}: the name of a frozen graph ends in .pb.".format(path))
     if not os.path.isdir(folder):
         raise ModelError("--out {}: there is no folder {}.".format(path, folder))
     if not os.access(folder, os.W_OK):
         raise ModelError("--out {}: nothing can be written into {}.".format(path, folder))
     card = card_path(path)
-    if (
-        options.load_from
-        and os.path.exists(card)
-        and os.path.realpath(card) == os.path.realpath(card_path(options.load_from))
-    ):
+    if options.load_from and os.path.realpath(card) == os.path.realpath(card_path(options.load_from)):
         raise ModelError(
-            "--out {}: the graph's card would take the place of {}, the card of {}. Give the graph another name.".format(
-                path, card, options.load_from
+            "--out {}: the graph and {} would share one card, {}. Give the graph another name.".format(
+                path, options.load_from, card
             )
         )
 

@@ -158,7 +158,9 @@ def settle(source: str, found: Shapes, *said: Mapping[str, Any]) -> Tuple[Archit
     for name, value in seen.items():
         if told.get(name, value) != value:
             raise ModelError(
-                "{}: {} {} is asked for, but its variables are those of {}.".format(source, name, told[name], value)
+                "{}: {} {} is asked for, but its variables are those of {}.".format(
+                    source, name, str(told[name]).lower(), str(value).lower()
+                )
             )
     architecture = Architecture(**dict(told, **seen))
     return architecture, [name for name in architecture.to_json() if name not in told and name not in seen]

@@ -122,6 +122,8 @@ def read_saved_model(folder: str) -> SavedModel:
         if os.path.isfile(file)
     ]
     if saved.has_variables:
+        if not os.path.isfile(os.path.join(folder, VARIABLES + ".index")):
+            raise ModelError("{}: its folder variables/ is missing or empty. Copy the SavedModel again.".format(folder))
         files.extend(find_checkpoint(os.path.join(folder, VARIABLES)).files)
     return saved._replace(files=tuple(sorted(files)))
 

@@ -14,11 +14,13 @@ from running import divainfer as program
 from running import draw_images, result_files
 
 from divainfer.errors import ModelError
+from divainfer.model.detector.parameters import Variables
 from divainfer.model.freeze import ANY, FreezeOptions, freeze, frozen_graph
 from divainfer.model.weights import random_weights
 from divainfer.modelfile.architecture import Architecture
 from divainfer.modelfile.card import read_card
 from divainfer.modelfile.graphdef import read_graph
+from divainfer.modelfile.spec import resolve_model
 
 #: Of the operations in a frozen detector, what TensorFlow 1.14 knows; a graph must not say more, or 1.14 refuses it.
 OPERATIONS = {
@@ -167,7 +169,14 @@ def test_random_weights_need_no_checkpoint(folder):
         ({"load_from": "w.npz", "num_class": 15}, "num_class 15 is asked for, but its variables are those of 4"),
         ({"load_from": "w.npz", "class_list": "diva"}, "--class-list diva: it has 15 names"),
         ({"load_from": "nowhere/model"}, "nowhere/model: there is no such checkpoint"),
-        ({}, "One of --load-from and --random-weights is wanted"),
+        ({}, "Either --load-from or --random-weights is wanted"),
+        ({"load_from": "names.txt"}, "names.txt: this is a text file"),
+        ({"load_from": "w.npz", "out": "w.pb"}, "would share one card"),
+        ({"load_from": "w.npz", "out": "w.npz"}, "ends in .pb"),
+        (
+            {"load_from": "w.npz", "short_edge_size": 480, "max_size": 320},
+            "--max-size 320 is below --short-edge-size 480",
+        ),
         ({"random_weights": 1, "out": "no/m.pb"}, "there is no folder"),
         ({"random_weights": 1, "out": "images"}, "this is a folder"),
     ],
@@ -180,6 +189,46 @@ def test_what_cannot_be_frozen_gets_a_sentence(folder, options, sentence):
     with pytest.raises(ModelError, match=sentence):
         freeze(FreezeOptions(**dict({"out": str(folder / "none.pb")}, **options)), print)
     assert sorted(os.listdir(str(folder))) == before
+
+
+def test_a_card_is_taken_if_it_is_the_checkpoints(folder, weights):
+    model = str(folder / "carded.npz")
+    np.savez(model, **weights)
+    card = {"card": 1, "inputs": {"image": "other:0"}, "detector": {"use_dilation": True}, "short_edge_size": 96}
+    (folder / "carded.config.json").write_text(json.dumps(card))
+    out = str(folder / "uncarded.pb")
+    said = []
+    freeze(FreezeOptions(out, model, max_size=320), said.append)
+    frozen = read_card(out)
+    assert Architecture(**frozen.detector) == ARCHITECTURE and frozen.short_edge_size == 96
+    assert frozen.image == "image:0", "that of the graph"
+    assert not said
+    freeze(FreezeOptions(out, model, max_size=320), said.append)
+    assert [sentence.endswith("was there and is replaced.") for sentence in said] == [True, True]
+    (folder / "carded.config.json").write_text(json.dumps(dict(card, digest="sha256:00")))
+    with pytest.raises(ModelError, match="belongs to another model"):
+        freeze(FreezeOptions(out, model), print)
+
+
+def test_a_checkpoint_of_tensorflow_is_frozen_quietly(folder, weights):
+    """And stays the one that was planned, when training goes on."""
+    path = str(folder / "trained")
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        variables = Variables(ARCHITECTURE)
+        for name in ARCHITECTURE.variables():
+            variables.get(name)
+        variables.load(session, weights)
+        saver = tf.compat.v1.train.Saver()
+        saver.save(session, os.path.join(path, "model"), global_step=100, write_meta_graph=False)
+        spec = resolve_model(path)
+        saver.save(session, os.path.join(path, "model"), global_step=200, write_meta_graph=False)
+    assert spec.path == os.path.join(path, "model-100")
+    assert resolve_model(path).path == os.path.join(path, "model-200")
+    done = program("freeze", "--load-from", path, "--out", str(folder / "trained.pb"), "--use-dilation", "--name", "x")
+    assert done.code == 2 and "would share one card" in done.err
+    done = program("freeze", "--load-from", path, "--out", str(folder / "t.pb"), "--use-dilation", "--max-size", "1920")
+    assert (done.code, done.err) == (0, "")
+    shutil.rmtree(path)
 
 
 @pytest.mark.parametrize("words", [["--use_gn"], ["--resnet", "34"], ["--mode", "forward"], ["--im-batch-size", "0"]])
