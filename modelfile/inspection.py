@@ -10,9 +10,9 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from ..errors import ModelError, UsageError
 from .card import card_path, read_card
-from .checkpoint import find_checkpoint
+from .checkpoint import CHECKPOINT, find_checkpoint
 from .facts import GraphFacts, Tensor, graph_facts
-from .form import CHECKPOINT, SAVED_MODEL, model_form
+from .form import SAVED_MODEL, model_form
 from .graphdef import read_graph
 from .savedmodel import read_saved_model
 from .spec import model_digest, model_path, resolve_model

@@ -9,8 +9,9 @@ from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import ConfigError, ModelError
 from .card import Card, card_path, read_card
+from .checkpoint import CHECKPOINT
 from .classes import class_list as read_class_list
-from .form import CHECKPOINT, SAVED_MODEL, SAVED_MODEL_FILE, model_form
+from .form import SAVED_MODEL, SAVED_MODEL_FILE, model_form
 from .graphdef import VARIABLE_OPS, GraphSkeleton, file_digest, read_graph
 from .graphinput import GraphInput, graph_input, with_tensors
 from .savedmodel import read_saved_model, with_signature

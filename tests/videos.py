@@ -62,6 +62,7 @@ def made_videos() -> List[Filmed]:
         Filmed(str(FILES / "negative.mp4"), plain),  # OpenCV 4.8 gives a wrong time for the first frame
         Filmed(str(FILES / "changing.mp4"), plain),  # a rate that changes
         Filmed(str(FILES / "paused.mp4"), plain),  # a pause; OpenCV 4.8 cannot be sent behind it
+        Filmed(str(FILES / "tracks.mp4"), plain[::2]),  # two video tracks; the second, longer one is not decoded
         Filmed(str(FILES / "h264.avi"), plain),  # frames that refer to later ones, without times
     ]
 

@@ -230,15 +230,20 @@ def test_a_video_of_too_many_pixels_is_refused(opened):
     assert caught.value.kind == "too-large"
 
 
-def test_one_video_stays_open_and_is_closed_for_another(tmp_path):
-    filmed = write_video(str(tmp_path / "one.avi"), 3)
-    paths = [os.fsencode(filmed.path), os.fsencode(str(videos.FILES / "h264.mp4"))]
+def test_the_videos_used_last_stay_open(tmp_path):
+    paths = [os.fsencode(write_video(str(tmp_path / "{}.avi".format(number)), 3).path) for number in range(5)]
     source = Videos(PLENTY)
+
+    def open_now():
+        found = {os.fsencode(file.path) for file in psutil.Process().open_files()}
+        return [paths.index(path) for path in paths if path in found]
+
     try:
-        for path in paths * 2:
+        for path in paths[:4] + paths[:1]:
             assert seen_number(source.frame(path, 1)) == 1
-            open_now = {os.fsencode(file.path) for file in psutil.Process().open_files()}
-            assert [other for other in paths if other in open_now] == [path]
+        assert open_now() == [0, 1, 2, 3]
+        assert seen_number(source.frame(paths[4], 2)) == 2
+        assert open_now() == [0, 2, 3, 4], "the one that was not used for longest gave way"
         for path, kind in ((b"/nowhere/x.avi", "missing"), (os.fsencode(__file__), "not-a-video")):
             for number in (0, 1):
                 with pytest.raises(ImageError) as caught:
@@ -247,6 +252,7 @@ def test_one_video_stays_open_and_is_closed_for_another(tmp_path):
         assert seen_number(source.frame(paths[0], 2)) == 2
     finally:
         source.close()
+    assert open_now() == []
 
 
 def test_any_path_will_do(weird_path, opened):

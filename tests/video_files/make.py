@@ -48,6 +48,20 @@ def cut(source, name, key, **container):
                 new.mux(packet)
 
 
+def two_tracks(name):
+    """The first track has every second frame of the second one."""
+    with av.open(str(FOLDER / name), "w") as file:
+        streams = []
+        for rate in (5, 10):
+            stream = file.add_stream("libx264", rate=rate, options={"g": "12", "bf": "0", "crf": "18"})
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            streams.append(stream)
+        for step, stream in zip((2, 1), streams):
+            for number in range(0, FRAMES, step):
+                file.mux(stream.encode(av.VideoFrame.from_ndarray(draw(number), format="bgr24")))
+            file.mux(stream.encode())
+
+
 def main() -> None:
     """Writes them all."""
     reordered = {"bf": "3", "g": "12", "sc_threshold": "0", "preset": "fast", "crf": "18"}
@@ -62,6 +76,7 @@ def main() -> None:
     write("paused.mp4", "libx264", times=[n + 60 * (n > 20) for n in range(FRAMES)], base=Fraction(1, 10), **reordered)
     write("fragments.mp4", "libx264", container={"movflags": "frag_keyframe+empty_moov"}, **reordered)
     write("open.mp4", "mpeg2video", bf="2", g="12", qmin="2", qmax="2", sc_threshold="1000000000")
+    two_tracks("tracks.mp4")
     cut("open.mp4", "begins-late.mp4", 1)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from ...detections import Detections
 from ...errors import ConfigError, DivaInferError, EngineBootError, EngineError, EngineOutOfMemory
 from ...model.tensorflow1 import first_line, import_tensorflow
-from ...modelfile.form import CHECKPOINT, FROZEN, SAVED_MODEL, model_form
+from ...modelfile.checkpoint import CHECKPOINT
+from ...modelfile.form import FROZEN, SAVED_MODEL, model_form
 from ...modelfile.variable import parse_options
 from .base import Engine, EngineInfo, EngineSpec
 from .frozen import prepare_frozen
