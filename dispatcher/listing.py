@@ -106,7 +106,7 @@ def source_digest(images: str) -> str:
         "sha256:...", or "" when it is not a list file (a folder, a glob, an image, a video, standard input).
     """
     name = os.fsencode(images)
-    if images == "-" or not os.path.isfile(name) or _is_image(name) or is_video(name):
+    if images == "-" or not os.path.isfile(name) or _is_taken(name):
         return ""
     return digest_of_file(images, salt=os.path.dirname(os.path.abspath(name)) + b"\0")
 
@@ -136,7 +136,7 @@ class _Source:
             return self._folder(self.root or b"/")
         if not os.path.lexists(name) and glob.has_magic(self.images):
             return iter([self._glob(name)])
-        if (_is_image(name) or is_video(name)) and os.path.isfile(name):
+        if _is_taken(name) and os.path.isfile(name):
             return iter([[os.path.abspath(name)]])
         frame = parse_frame_path(os.path.abspath(name))
         if frame is not None and os.path.isfile(frame.video):
@@ -149,8 +149,6 @@ class _Source:
         if start.startswith(b"RIFF"):
             known = "an AVI video, whose name should end in .avi" if start[8:12] == b"AVI " else "an image"
         # A list may hold names in any encoding, but no control characters besides its separators.
-        if known is None and is_other_video(os.fsencode(self.images)):
-            known = "a video of a kind that is not taken (MP4, QuickTime and AVI are)"
         if known is None and b"\0" not in start and _CONTROL.search(start):
             known = "a binary file"
         if known is not None:
@@ -204,7 +202,7 @@ class _Source:
             folders[:] = sorted(name for name in folders if name != b".divainfer")
             images = []
             for file in sorted(files):
-                if _is_image(file) or is_video(file):
+                if _is_taken(file):
                     images.append(os.path.join(folder, file))
                 else:
                     self._passed_over += 1
@@ -230,7 +228,8 @@ class _Source:
 def _video_notes(videos: Videos) -> List[str]:
     notes = []
     if videos.listed:
-        notes.append("{:,} frames of {:,} videos are listed.".format(videos.frames, len(set(videos.listed))))
+        count = len(set(videos.listed))
+        notes.append("{:,} frames of {:,} video{} are listed.".format(videos.frames, count, "" if count == 1 else "s"))
     if videos.unreadable:
         notes.append(
             "{:,} videos have no frames that could be listed, such as {}; each becomes one failure record, which tells "
@@ -278,8 +277,9 @@ def _rewrite_without(dropped: Container[int], list_path: str, index_path: str) -
     return digest
 
 
-def _is_image(name: bytes) -> bool:
-    return os.path.splitext(name)[1].lower() in EXTENSIONS
+def _is_taken(name: bytes) -> bool:
+    """Whether a name is that of an image or a video; one of a kind that is not decoded becomes a failure that says so."""
+    return os.path.splitext(name)[1].lower() in EXTENSIONS or is_video(name) or is_other_video(name)
 
 
 def _shown(path: bytes) -> str:
