@@ -104,7 +104,7 @@ class Inspection(NamedTuple):
         """For people."""
         size = sum(self.files.values())
         lines = ["{}: {}, {}".format(self.path, self.form, _bytes(size))]
-        rows = [("digest", self.digest), ("card", self.card or "none ({})".format(card_path(self.path)))]
+        rows = [("digest", self.digest), ("card", self.card or "none; it would be {}".format(card_path(self.path)))]
         if len(self.files) > 1:
             rows.append(("files", ", ".join(os.path.basename(path) for path in self.files)))
         rows += self._graph_rows(self.graph) if self.graph else []
