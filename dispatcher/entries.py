@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import select
 from typing import Any, BinaryIO, Iterator, List
 
 from ..errors import ImageListError
 
 _CHUNK = 1 << 20
+_WAIT_SECONDS = 0.5
 _ODD_PATH = re.compile(rb"//|/\.{1,2}(/|$)|/$")
 
 
@@ -40,11 +42,22 @@ def entries(file: BinaryIO, base: bytes) -> Iterator[List[bytes]]:
 
 def _chunk(file: Any) -> bytes:
     """As `file.read(_CHUNK)`, which a signal would not end when it comes between two of its many reads of a pipe."""
-    chunk = part = file.read1(_CHUNK)
+    chunk = part = _part(file, _CHUNK)
     while part and len(chunk) < _CHUNK:
-        part = file.read1(_CHUNK - len(chunk))
+        part = _part(file, _CHUNK - len(chunk))
         chunk += part
     return bytes(chunk)
+
+
+def _part(file: Any, most: int) -> bytes:
+    """What is there of a file, up to `most` bytes; waits for some; none at the end."""
+    raw = getattr(file, "raw", None)
+    if raw is None or file.seekable():
+        return bytes(file.read1(most))
+    # A signal that comes just before a pipe is read would wait with the read, perhaps for ever. So the wait has ends.
+    while not select.select([raw], [], [], _WAIT_SECONDS)[0]:
+        pass
+    return bytes(raw.read(most))
 
 
 def _paths(text: bytes, base: bytes, separator: bytes) -> List[bytes]:
