@@ -37,6 +37,8 @@ def started(*arguments, stdin=subprocess.DEVNULL):
         stdin=stdin,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        # Where the tests themselves run in a shell's background, SIGINT is ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield process
