@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Tuple
 
+from .errors import ConfigError
+
 
 def target_size(height: int, width: int, short_edge_size: int, max_size: int) -> Tuple[int, int]:
     """The size of the frame that an image becomes.
@@ -54,3 +56,21 @@ def frame_bytes(short_edge_size: int, max_size: int) -> int:
     counts for the odd choice of a `short_edge_size` above `max_size`. Rounding adds nothing, since both limits are whole.
     """
     return min(short_edge_size, max_size) * max_size * 3
+
+
+def check_sizes(short_edge_size: int, max_size: int) -> None:
+    """Refuses frames whose long edge would be the shorter one.
+
+    Args:
+        short_edge_size: of a frame, pixels.
+        max_size: limit of its long edge, pixels.
+
+    Raises:
+        ConfigError: when the limit is below the short edge.
+    """
+    if max_size < short_edge_size:
+        raise ConfigError(
+            "--max-size {} is below --short-edge-size {}; the long edge can only be the larger one.".format(
+                max_size, short_edge_size
+            )
+        )

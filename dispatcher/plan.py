@@ -10,7 +10,7 @@ from .. import __version__
 from ..config import RunConfig, suggestion
 from ..engines import TENSORFLOW, check_engine, parse_engine
 from ..errors import ConfigError, ModelError
-from ..geometry import frame_bytes
+from ..geometry import check_sizes, frame_bytes
 from ..imagelist import Listing
 from ..machine import available_memory, available_shared_memory, usable_cores
 from ..modelfile.card import Card, read_card
@@ -96,12 +96,7 @@ def make_plan(config: RunConfig) -> Plan:
     devices = tuple(parse_devices(config.gpus))
     short_edge_size = config.short_edge_size or card.short_edge_size or DEFAULT_SHORT_EDGE_SIZE
     max_size = config.max_size or card.max_size or DEFAULT_MAX_SIZE
-    if max_size < short_edge_size:
-        raise ConfigError(
-            "--max-size {} is below --short-edge-size {}; the long edge can only be the larger one.".format(
-                max_size, short_edge_size
-            )
-        )
+    check_sizes(short_edge_size, max_size)
     batch_size = card.batch_size or config.batch_size
     if config.batch_size not in (1, batch_size):
         notes.append(

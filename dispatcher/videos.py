@@ -7,6 +7,7 @@ import re
 import stat
 from typing import Iterable, Iterator, List
 
+from ..opening import open_without_waiting
 from ..video.file import EXTENSIONS, frame_path, is_video, read_frame_table
 from ..video.table import VideoError
 
@@ -79,8 +80,7 @@ def _has_videos(paths: List[bytes]) -> bool:
 
 def _frames(path: bytes) -> int:
     try:
-        # Without O_NONBLOCK the open itself would wait for a pipe's writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        descriptor = open_without_waiting(path)
     except OSError:
         return 0
     try:

@@ -7,6 +7,8 @@ import os
 import stat
 from typing import Tuple
 
+from ..opening import open_without_waiting
+
 #: Bytes. Nothing that a camera writes comes near; a video or an archive in the list does.
 MAX_FILE_BYTES = 2 * 2**30
 
@@ -78,8 +80,7 @@ def open_image_file(path: bytes) -> int:
         OSError: when the machine has run out of something (file descriptors, memory).
     """
     try:
-        # Without O_NONBLOCK the open itself would wait for a pipe's writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        descriptor = open_without_waiting(path)
     except ValueError:
         raise ImageError("missing", "a path cannot hold a zero byte")
     except OSError as error:

@@ -12,19 +12,22 @@ import numpy as np
 from ..commandline import quoted
 from ..digest import digest_of_file
 from ..errors import ModelError
+from ..geometry import check_sizes
 from ..modelfile.architecture import Architecture, check_variables, settle
 from ..modelfile.card import CONTRACT_OUTPUTS, OPTIONAL_OUTPUTS, Card, card_path, read_card, write_card
 from ..modelfile.checkpoint import find_checkpoint
 from ..modelfile.classes import class_list
 from ..modelfile.form import FROZEN, SAVED_MODEL, model_form
 from ..modelfile.graphdef import read_graph
-from ..modelfile.spec import DEFAULT_SHORT_EDGE_SIZE, checked_digest
+from ..modelfile.spec import DEFAULT_SHORT_EDGE_SIZE, check_classes, checked_digest
 from ..modelfile.words import shown
 from .tensorflow1 import import_tensorflow
 from .weights import random_weights, read_weights
 
 #: Instead of a batch size: any number of frames at a time.
 ANY = "any"
+#: Gets the weights, once all else is known to fit.
+_Read = Callable[[], Mapping[str, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,32 +104,21 @@ def freeze(options: FreezeOptions, say: Callable[[str], None]) -> Frozen:
 
     Raises:
         ModelError: one sentence, when the checkpoint or what is said of it does not do.
-        ConfigError: when there is no such class list.
+        ConfigError: when there is no such class list, or sizes contradict each other.
         EngineBootError: when TensorFlow cannot be imported.
     """
     if bool(options.load_from) == (options.random_weights is not None):
         raise ModelError("Either --load-from or --random-weights is wanted: where do the weights come from?")
     _check_target(options)
-    import_tensorflow(quiet=True)
-    card, architecture, values = _random(options) if not options.load_from else _loaded(options, say)
+    card, architecture, read = _loaded(options, say) if options.load_from else _random(options)
     classes = class_list(options.class_list) if options.class_list else card.classes
-    if classes and len(classes) != architecture.num_class:
-        raise ModelError(
-            "{}: it has {} names, the background included, but the detector has {} classes.".format(
-                "--class-list " + options.class_list if options.class_list else card.source,
-                len(classes),
-                architecture.num_class,
-            )
-        )
+    check_classes(options.load_from or "--random-weights", architecture.num_class, classes, options.class_list)
     short_edge_size = options.short_edge_size or card.short_edge_size or DEFAULT_SHORT_EDGE_SIZE
-    if architecture.max_size < short_edge_size:
-        raise ModelError(
-            "--max-size {} is below --short-edge-size {}; the long edge can only be the larger one.".format(
-                architecture.max_size, short_edge_size
-            )
-        )
+    check_sizes(short_edge_size, architecture.max_size)
     batch_size = None if options.im_batch_size == 1 else options.im_batch_size
-    graph = frozen_graph(architecture, values, options.layout, batch_size, options.features)
+    # Before the weights, which may be read by it: only the first import can be quiet.
+    import_tensorflow(quiet=True)
+    graph = frozen_graph(architecture, read(), options.layout, batch_size, options.features)
     for path in (options.out, card_path(options.out)):
         if os.path.exists(path):
             say("{} was there and is replaced.".format(path))
@@ -195,16 +187,17 @@ def _said(options: FreezeOptions) -> Dict[str, Any]:
     return {field.name: getattr(options, field.name) for field in dataclasses.fields(Architecture)}
 
 
-def _random(options: FreezeOptions) -> Tuple[Card, Architecture, Mapping[str, np.ndarray]]:
+def _random(options: FreezeOptions) -> Tuple[Card, Architecture, _Read]:
     assert options.random_weights is not None
     said = {name: value for name, value in _said(options).items() if value is not None}
     if options.class_list:
         said.setdefault("num_class", len(class_list(options.class_list)))
     architecture = Architecture(**said)
-    return Card(), architecture, random_weights(architecture, options.random_weights)
+    seed = options.random_weights
+    return Card(), architecture, lambda: random_weights(architecture, seed)
 
 
-def _loaded(options: FreezeOptions, say: Callable[[str], None]) -> Tuple[Card, Architecture, Mapping[str, np.ndarray]]:
+def _loaded(options: FreezeOptions, say: Callable[[str], None]) -> Tuple[Card, Architecture, _Read]:
     _check_source(options.load_from)
     checkpoint = find_checkpoint(options.load_from)
     card = read_card(options.load_from)
@@ -220,7 +213,7 @@ def _loaded(options: FreezeOptions, say: Callable[[str], None]) -> Tuple[Card, A
     unused = check_variables(options.load_from, architecture, checkpoint.shapes)
     if unused:
         say("{}: {} of its variables are not needed: {}.".format(options.load_from, len(unused), shown(unused)))
-    return card, architecture, read_weights(checkpoint, architecture.variables())
+    return card, architecture, lambda: read_weights(checkpoint, architecture.variables())
 
 
 def _check_source(path: str) -> None:

@@ -90,7 +90,6 @@ def _float32(checkpoint: Checkpoint, name: str, value: np.ndarray) -> np.ndarray
 
 def _draw(architecture: Architecture, name: str, shape: Tuple[int, ...], seed: int) -> np.ndarray:
     random = np.random.RandomState(zlib.crc32("{}:{}".format(seed, name).encode()))
-    layer, _, kind = name.rpartition("/")
     if name.endswith(("/gamma", "/variance/EMA")):
         values = random.uniform(0.8, 1.25, shape)
         if name.endswith("conv3/bn/gamma"):
@@ -101,6 +100,6 @@ def _draw(architecture: Architecture, name: str, shape: Tuple[int, ...], seed: i
         values = random.normal(0.0, 0.1, shape)
     else:
         fan_in = int(np.prod(shape[:-1]))
-        gain = _GAINS.get(_LEVEL.sub("", layer), _WITH_RELU)
+        gain = _GAINS.get(_LEVEL.sub("", name.rpartition("/")[0]), _WITH_RELU)
         values = random.normal(0.0, gain / np.sqrt(fan_in), shape)
     return values.astype(np.float32)

@@ -95,13 +95,8 @@ def resolve_model(model: str, class_list: str = "", options: Optional[Mapping[st
     notes = list(content.notes)
     classes, note = _class_names(path, card, class_list)
     notes.extend(note)
-    classes_of_detector = content.card.detector.get("num_class")
-    if classes and classes_of_detector not in (None, len(classes)):
-        raise ModelError(
-            "{}: the detector has {} classes, the background included, but {} names {}.".format(
-                path, classes_of_detector, "--class-list " + class_list if class_list else card_path(path), len(classes)
-            )
-        )
+    if form == CHECKPOINT:
+        check_classes(path, content.card.detector["num_class"], classes, class_list)
     if card.short_edge_size is None or card.max_size is None:
         notes.append(
             "{}: the card does not say how large frames are, so a short edge of {} and a long edge of at most {} pixels are "
@@ -117,6 +112,26 @@ def resolve_model(model: str, class_list: str = "", options: Optional[Mapping[st
         classes=classes,
     )
     return ModelSpec(content.path, form, digest, card, content.input, notes)
+
+
+def check_classes(path: str, wanted: int, classes: Sequence[str], class_list: str) -> None:
+    """Compares class names, where there are any, with a checkpoint's number of classes.
+
+    Args:
+        path: the checkpoint, for messages.
+        wanted: its number of classes, the background included.
+        classes: the names.
+        class_list: where they are from; "" for the card.
+
+    Raises:
+        ModelError: when they are more or less.
+    """
+    if classes and len(classes) != wanted:
+        raise ModelError(
+            "{}: the detector has {} classes, the background included, but {} names {}.".format(
+                path, wanted, "--class-list " + class_list if class_list else card_path(path), len(classes)
+            )
+        )
 
 
 def checked_digest(path: str, card: Card, files: Sequence[str]) -> str:

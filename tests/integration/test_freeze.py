@@ -13,7 +13,7 @@ import tensorflow as tf
 from running import divainfer as program
 from running import draw_images, result_files
 
-from divainfer.errors import ModelError
+from divainfer.errors import ModelError, UsageError
 from divainfer.model.detector.parameters import Variables
 from divainfer.model.freeze import ANY, FreezeOptions, freeze, frozen_graph
 from divainfer.model.weights import random_weights
@@ -114,7 +114,9 @@ def test_a_graph_says_nothing_that_tensorflow_1_does_not_know(frozen, layout):
     assert graph.versions.min_consumer == 0
 
 
-@pytest.mark.skipif(not tf.__version__.startswith("1.14"), reason="the table is of TensorFlow 1.14")
+@pytest.mark.skipif(
+    not tf.__version__.startswith("1.14"), reason="only TensorFlow 1.14 can tell: runs on the pinned leg"
+)
 def test_the_table_is_what_tensorflow_1_14_knows():
     for kind, attributes in OPERATIONS.items():
         known = tf.Graph()._get_op_def(kind).attr
@@ -167,7 +169,10 @@ def test_random_weights_need_no_checkpoint(folder):
     "options, sentence",
     [
         ({"load_from": "w.npz", "num_class": 15}, "num_class 15 is asked for, but its variables are those of 4"),
-        ({"load_from": "w.npz", "class_list": "diva"}, "--class-list diva: it has 15 names"),
+        (
+            {"load_from": "w.npz", "class_list": "diva"},
+            "4 classes, the background included, but --class-list diva names 15",
+        ),
         ({"load_from": "nowhere/model"}, "nowhere/model: there is no such checkpoint"),
         ({}, "Either --load-from or --random-weights is wanted"),
         ({"load_from": "names.txt"}, "names.txt: this is a text file"),
@@ -186,7 +191,7 @@ def test_what_cannot_be_frozen_gets_a_sentence(folder, options, sentence):
     for name in ("load_from", "out"):
         if name in options:
             options[name] = str(folder / options[name])
-    with pytest.raises(ModelError, match=sentence):
+    with pytest.raises(UsageError, match=sentence):
         freeze(FreezeOptions(**dict({"out": str(folder / "none.pb")}, **options)), print)
     assert sorted(os.listdir(str(folder))) == before
 

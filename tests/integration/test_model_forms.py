@@ -32,7 +32,7 @@ tf = tensorflow.compat.v1
 ARCHITECTURE = Architecture(resnet=50, num_class=4, use_dilation=True, rpn_test_post_nms_topk=100, max_size=160)
 DETECTOR = {"use_dilation": True, "rpn_test_post_nms_topk": 100, "max_size": 160}
 TENSORFLOW_2 = tensorflow.__version__.startswith("2")
-by_tensorflow_2 = pytest.mark.skipif(not TENSORFLOW_2, reason="TensorFlow 2 writes it")
+by_tensorflow_2 = pytest.mark.skipif(not TENSORFLOW_2, reason="only TensorFlow 2 writes it: runs on the current leg")
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +228,7 @@ def test_a_gpu_worker_without_a_gpu_is_refused(models: Models) -> None:
         TensorFlowEngine(spec(models.path("arrays.npz"), on_gpu=True)).load()
 
 
-@pytest.mark.skipif(TENSORFLOW_2, reason="what TensorFlow 1.14 says of it")
+@pytest.mark.skipif(TENSORFLOW_2, reason="only TensorFlow 1.14 refuses it: runs on the pinned leg")
 def test_a_saved_model_of_a_later_tensorflow(tmp_path: Path) -> None:
     """Of each kind of graph one operation has an attribute that 1.14 does not know."""
     folder = str(tmp_path / "later")

@@ -172,13 +172,15 @@ def registered() -> set:
 
 
 @pytest.mark.skipif(
-    not tensorflow.__version__.startswith("1.14"), reason="the table's first part is of TensorFlow 1.14"
+    not tensorflow.__version__.startswith("1.14"), reason="only TensorFlow 1.14 can tell: runs on the pinned leg"
 )
 def test_the_table_has_what_tensorflow_1_14_has() -> None:
     assert registered() == known_operations().first
 
 
-@pytest.mark.skipif(not tensorflow.__version__.startswith("2.21"), reason="the table's last part is of TensorFlow 2.21")
+@pytest.mark.skipif(
+    not tensorflow.__version__.startswith("2.21"), reason="only TensorFlow 2.21 can tell: runs on the current leg"
+)
 def test_the_table_has_what_tensorflow_2_has() -> None:
     known = known_operations()
     plain = {name for name in registered() if ">" not in name}

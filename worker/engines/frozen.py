@@ -7,8 +7,8 @@ from typing import Any
 from ...modelfile.graphdef import read_graph
 from ...modelfile.graphinput import graph_input
 from .base import EngineSpec
-from .layout import describe, to_nhwc
-from .prepared import Prepared, fetched, input_tensors, unpin
+from .layout import describe
+from .prepared import Prepared, fetched, input_tensors, suit_device
 
 
 def prepare_frozen(tf: Any, spec: EngineSpec) -> Prepared:
@@ -28,10 +28,7 @@ def prepare_frozen(tf: Any, spec: EngineSpec) -> Prepared:
     graph_def = tf.compat.v1.GraphDef()
     with open(path, "rb") as file:
         graph_def.ParseFromString(file.read())
-    rewritten = 0
-    if not spec.on_gpu:
-        rewritten = to_nhwc(graph_def)
-        unpin(graph_def)
+    rewritten = suit_device(spec, graph_def)
     graph = tf.Graph()
     with graph.as_default():
         frames, image = input_tensors(tf, spec, taken)

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from ...modelfile.card import Card
 from ...modelfile.graphinput import GraphInput
 from .base import EngineSpec
+from .layout import to_nhwc
 
 _SCOPE = "divainfer"
 
@@ -60,7 +61,20 @@ def fetched(graph: Any, card: Card) -> Dict[str, Any]:
     return {role: graph.get_tensor_by_name(name) for role, name in card.outputs.items() if name}
 
 
-def unpin(graph_def: Any) -> None:
+def suit_device(spec: EngineSpec, graph_def: Any) -> int:
+    """Rewrites in place, for a CPU, what was made for GPUs; returns the number of rewritten operations.
+
+    Raises:
+        EngineBootError: when that cannot be done.
+    """
+    if spec.on_gpu:
+        return 0
+    rewritten = to_nhwc(graph_def)
+    _unpin(graph_def)
+    return rewritten
+
+
+def _unpin(graph_def: Any) -> None:
     """Forgets devices: on a CPU there is one, and soft placement does not reach into functions on each version."""
     for node in graph_def.node:
         node.device = ""

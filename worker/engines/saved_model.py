@@ -15,8 +15,8 @@ from ...modelfile.form import SAVED_MODEL_FILE
 from ...modelfile.graphinput import graph_input
 from ...modelfile.savedmodel import VARIABLES, read_saved_model
 from .base import EngineSpec
-from .layout import describe, to_nhwc
-from .prepared import Prepared, fetched, input_tensors, unpin
+from .layout import describe
+from .prepared import Prepared, fetched, input_tensors, suit_device
 
 _INIT_SIGNATURE = "__saved_model_init_op"
 #: Where versions of TensorFlow before that signature keep the operation.
@@ -43,10 +43,7 @@ def prepare_saved_model(tf: Any, spec: EngineSpec) -> Prepared:
         start, end = saved.meta_graph
         file.seek(start)
         meta_graph.ParseFromString(file.read(end - start))
-    rewritten = 0
-    if not spec.on_gpu:
-        rewritten = to_nhwc(meta_graph.graph_def)
-        unpin(meta_graph.graph_def)
+    rewritten = suit_device(spec, meta_graph.graph_def)
     graph = tf.Graph()
     with graph.as_default():
         frames, image = input_tensors(tf, spec, taken)
