@@ -5,7 +5,8 @@
         |  Lease ------------------> |  Memory, Ticket ------------> |
         |  <-- BlockPart, BlockDone  |  <---- FrameReady/FrameFailed |
         |  <-- Heartbeat, LoaderHere |                               |
-        |  LoaderGone, Stop -------> |                               |
+        |  LoaderGone, Stop -------> |  Retire -------------------> |
+        |  RetireLoader -----------> |                               |
 
 Every socket is a ROUTER on the left and a DEALER on the right; the DEALER's identity is its process's name.
 """
@@ -46,7 +47,12 @@ class WorkerStats(NamedTuple):
         idle: time without any image to work on.
         warm_up: from the engine's readiness to the start of its first batch.
         writing: time the writer spent encoding and writing (beside the engine, not instead of it).
+        decoded: images its loaders are through with, those they could not decode included.
         decoding: time its loaders spent reading, decoding and resizing, added up.
+        reading: the part of `decoding` in which a loader waited for a file.
+        decoding_cpu: CPU time its loaders spent in `decoding`; less than the rest of it where they wait for a core.
+        batches: batches computed.
+        cpu: CPU time of the worker's own process since the engine's readiness: the CPU part of the graph, and the queue.
         queued: decoded frames waiting now.
         slots: frames the queue can hold.
         loaders: loaders at work now.
@@ -61,10 +67,29 @@ class WorkerStats(NamedTuple):
     idle: float = 0.0
     warm_up: float = 0.0
     writing: float = 0.0
+    decoded: int = 0
     decoding: float = 0.0
+    reading: float = 0.0
+    decoding_cpu: float = 0.0
+    batches: int = 0
+    cpu: float = 0.0
     queued: int = 0
     slots: int = 0
     loaders: int = 0
+
+
+class Cost(NamedTuple):
+    """What an image took a loader, seconds.
+
+    Attributes:
+        seconds: wall time of all.
+        reading: the part of it spent on opening and reading the file.
+        cpu: CPU time.
+    """
+
+    seconds: float
+    reading: float
+    cpu: float
 
 
 # --- worker to dispatcher
@@ -156,6 +181,12 @@ class LoaderGone(NamedTuple):
     how: str
 
 
+class RetireLoader(NamedTuple):
+    """That loader is to get no more tickets, and `Retire` once it holds none. The dispatcher sees its process end."""
+
+    loader: str
+
+
 class Stop(NamedTuple):
     """Finish what is being computed or written, then say `WorkerDone` and end."""
 
@@ -185,15 +216,22 @@ class Ticket(NamedTuple):
     slot: int
 
 
+class Retire(NamedTuple):
+    """No more tickets will come; the loader ends."""
+
+
 class FrameReady(NamedTuple):
-    """The slot of that ticket holds a frame: uint8 `[height, width, 3]` of an image of the given size, in pixels."""
+    """The slot of that ticket holds a frame: uint8 `[height, width, 3]` of an image of the given size, in pixels.
+
+    `cost` are the values of `Cost`.
+    """
 
     ticket: int
     height: int
     width: int
     image_height: int
     image_width: int
-    seconds: float
+    cost: List[Any]
 
 
 class FrameFailed(NamedTuple):
@@ -202,12 +240,12 @@ class FrameFailed(NamedTuple):
     ticket: int
     kind: str
     reason: str
-    seconds: float
+    cost: List[Any]
 
 
 Message = Union[
     WorkerUp, WorkerFailed, WantBlock, BlockPart, BlockDone, Heartbeat, LoaderHere, LoaderStuck, WorkerDone, Lease, LoaderGone,
-    Stop, LoaderUp, Memory, Ticket, FrameReady, FrameFailed,
+    RetireLoader, Stop, LoaderUp, Memory, Ticket, Retire, FrameReady, FrameFailed,
 ]  # fmt: skip
 
 _KINDS: Tuple[Type[Any], ...] = Message.__args__  # type: ignore[attr-defined]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 import cv2
 import numpy as np
 
 from ..boot import LoaderOrders
 from ..geometry import target_size
-from ..messages import FrameFailed, FrameReady, LoaderUp, Memory, Message, Ticket
+from ..messages import Cost, FrameFailed, FrameReady, LoaderUp, Memory, Message, Retire, Ticket
 from ..sockets import Caller
 from ..video.file import is_other_video, is_video, parse_frame_path
 from .decode import ImageError, decode, image_size, read_image_file
@@ -34,9 +34,14 @@ class Loader:
         self._orders = orders
         self._worker = Caller(orders.worker, orders.name)
         self._videos = Videos(orders.max_pixels)
+        self._reading = 0.0
 
     def run(self) -> int:
-        """Works until it is killed: a loader has nothing to lose. Returns only when its worker never answers."""
+        """Works until it is retired, or killed: a loader has nothing to lose.
+
+        Returns:
+            The process's exit status; 1 when its worker never answered.
+        """
         # The parallelism is that of the loaders; OpenCV's threads would only fight with them.
         cv2.setNumThreads(0)
         self._worker.send(LoaderUp(os.getpid()))
@@ -49,26 +54,35 @@ class Loader:
             message = self._worker.receive(1.0)
             if isinstance(message, Ticket):
                 self._worker.send(self._load(message))
+            elif isinstance(message, Retire):
+                return 0
             elif message is not None:
                 log.warning("the worker sent %r, which is not for a loader", message)
 
     def _load(self, ticket: Ticket) -> Message:
-        started = time.monotonic()
+        started, started_cpu = time.monotonic(), time.thread_time()
+        self._reading = 0.0
+
+        def cost() -> List[float]:
+            return list(Cost(time.monotonic() - started, self._reading, time.thread_time() - started_cpu))
+
         slot = self._memory.slot(ticket.slot)
         try:
             height, width, image_height, image_width = self._fill(slot, ticket.path)
         except ImageError as error:
-            return FrameFailed(ticket.ticket, error.kind, error.reason, time.monotonic() - started)
+            return FrameFailed(ticket.ticket, error.kind, error.reason, cost())
         except MemoryError:
-            return FrameFailed(ticket.ticket, "too-large", "not enough memory to decode it", time.monotonic() - started)
-        return FrameReady(ticket.ticket, height, width, image_height, image_width, time.monotonic() - started)
+            return FrameFailed(ticket.ticket, "too-large", "not enough memory to decode it", cost())
+        return FrameReady(ticket.ticket, height, width, image_height, image_width, cost())
 
     def _fill(self, slot: np.ndarray, path: bytes) -> Tuple[int, int, int, int]:
         """Puts an image's frame into a slot; returns the frame's height and width, and the image's."""
         orders = self._orders
         image = self._from_video(path)
         if image is None:
+            began = time.monotonic()
             data = read_image_file(path)
+            self._reading = time.monotonic() - began
             size = image_size(data)
             # An image of the right size is decoded where the engine will read it, and never copied.
             in_place = size is not None and size == target_size(*size, orders.short_edge_size, orders.max_size)

@@ -69,10 +69,16 @@ class Stuck(NamedTuple):
     loader: str
 
 
+class Retired(NamedTuple):
+    """That loader was to be retired, and holds no ticket any more."""
+
+    loader: str
+
+
 class Convicted(NamedTuple):
     """That image has taken down as many loaders as it may, and is a failure."""
 
     index: int  # type: ignore[assignment]
 
 
-Command = Union[Ask, Compute, Want, Done, Stuck, Convicted]
+Command = Union[Ask, Compute, Want, Done, Stuck, Retired, Convicted]

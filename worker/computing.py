@@ -84,7 +84,7 @@ class Computing:
         self._threads: List[threading.Thread] = []
         self._stopping = False
         self._since: List[Optional[float]] = [None] * streams
-        self._first_done = False
+        self._done = [0] * streams
         self._room = Room()
         self._last_good: Optional[Tuple[int, ...]] = None
 
@@ -108,10 +108,15 @@ class Computing:
             thread.join()
         self._engine.close()
 
+    @property
+    def batches(self) -> int:
+        """Batches computed."""
+        return sum(self._done)
+
     def longest(self) -> Tuple[float, bool]:
         """Seconds that the oldest batch has been computing, and whether any batch was ever finished."""
         begun = [since for since in self._since if since is not None]
-        return (time.monotonic() - min(begun) if begun else 0.0), self._first_done
+        return (time.monotonic() - min(begun) if begun else 0.0), self.batches > 0
 
     def _start_thread(self, target: Callable[[int], None], stream: int) -> None:
         thread = threading.Thread(target=target, args=(stream,), name="engine-{}".format(stream), daemon=True)
@@ -147,7 +152,7 @@ class Computing:
                     outcomes = self._compute(batch.frames)
                 self._noted.end(stream)
                 self._since[stream] = None
-                self._first_done = True
+                self._done[stream] += 1
                 self._post(Computed(batch.number))
                 with self._split.waiting_for_writer():
                     self._writer.put(batch.number, outcomes)

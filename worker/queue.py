@@ -20,7 +20,7 @@ from typing import Callable, Deque, Dict, Iterable, List, Optional, Set, Tuple
 
 from ..messages import Failure
 from ..ranges import between
-from .commands import Ask, Command, Compute, Convicted, Done, Frame, Part, Stuck, Want
+from .commands import Ask, Command, Compute, Convicted, Done, Frame, Part, Retired, Stuck, Want
 from .pieces import Pieces
 
 #: Tickets a loader holds: the image it works on and the next, so that it never waits for an answer.
@@ -65,12 +65,19 @@ class _Block:
 
 
 class _Loader:
-    """A loader and the tickets it holds, in the order it works on them; `since`: when it began the first."""
+    """A loader and the tickets it holds, in the order it works on them.
+
+    Attributes:
+        since: when it began the first.
+        reported: named as stuck; it gets no more tickets.
+        retiring: it gets no more tickets, and goes when it holds none.
+    """
 
     def __init__(self) -> None:
         self.tickets: Deque[_Ticket] = collections.deque()
         self.since = 0.0
         self.reported = False
+        self.retiring = False
 
 
 class _Cell:
@@ -197,6 +204,15 @@ class FrameQueue:
                 self._again.appendleft(ticket)
         return commands + self._go_on(now)
 
+    def retire(self, loader: str) -> List[Command]:
+        """A loader gets no more tickets; it is named as `Retired` once it holds none."""
+        holder = self._loaders.get(loader)
+        if holder is None:
+            return []
+        holder.retiring = True
+        self._pieces.release(loader)
+        return self._retired(loader)
+
     def frame_ready(
         self, loader: str, number: int, height: int, width: int, image_height: int, image_width: int, now: float
     ) -> List[Command]:
@@ -204,18 +220,19 @@ class FrameQueue:
         ticket = self._returned(loader, number, now)
         if ticket is None:
             return []
+        commands = self._retired(loader)
         cell = self._cells[ticket.slot // self.batch_size]
         cell.open -= 1
         frame = Frame(ticket.index, ticket.block, ticket.slot, height, width, image_height, image_width)
         cell.frames.append(frame)
-        return self._close_cell(ticket.slot // self.batch_size) + self._go_on(now)
+        return commands + self._close_cell(ticket.slot // self.batch_size) + self._go_on(now)
 
     def frame_failed(self, loader: str, number: int, kind: str, reason: str, now: float) -> List[Command]:
         """A loader cannot decode the image of a ticket."""
         ticket = self._returned(loader, number, now)
         if ticket is None:
             return []
-        return self._fail(ticket, kind, reason) + self._go_on(now)
+        return self._retired(loader) + self._fail(ticket, kind, reason) + self._go_on(now)
 
     def computed(self, number: int, now: float) -> List[Command]:
         """The engine needs the frames of a batch no more."""
@@ -279,7 +296,7 @@ class FrameQueue:
             return []
         commands: List[Command] = []
         for name, loader in self._loaders.items():
-            while len(loader.tickets) < CREDIT and not loader.reported:
+            while len(loader.tickets) < CREDIT and not loader.reported and not loader.retiring:
                 ticket = self._next_ticket(name)
                 if ticket is None:
                     break
@@ -318,6 +335,10 @@ class FrameQueue:
             self._filling = None
         self._tickets += 1
         return _Ticket(self._tickets, following.index, following.block, slot)
+
+    def _retired(self, loader: str) -> List[Command]:
+        holder = self._loaders[loader]
+        return [Retired(loader)] if holder.retiring and not holder.tickets else []
 
     def _returned(self, loader: str, number: int, now: float) -> Optional[_Ticket]:
         """The ticket that a loader hands back; None when it is not the one it works on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import Iterable, List, Set, Tuple
+from typing import Any, Iterable, List, Set, Tuple
 
 import zmq
 
@@ -15,14 +15,14 @@ from ..computingfile import ComputingFile
 from ..errors import DivaInferError, EngineBootError, OutputError
 from ..imagelist import ImageList
 from ..loader.memory import FrameMemory
-from ..messages import WorkerStats
+from ..messages import Cost, WorkerStats
 from ..modelfile.card import parse_card
 from ..naming import Naming
 from ..output.formats import make_store
 from ..runfolder import RunFolder
 from ..sockets import Caller, Listener
 from ..video.file import parse_frame_path, runs_of_frames
-from .commands import Ask, Command, Compute, Convicted, Done, Stuck, Want
+from .commands import Ask, Command, Compute, Convicted, Done, Retired, Stuck, Want
 from .computing import BootFailed, Computed, Computing, Dropped, Ready, check_fits
 from .engines import engine_class, parse_engine
 from .engines.base import EngineSpec
@@ -54,7 +54,9 @@ class Worker:
         self._outbox = Outbox()
         self._split = TimeSplit()
         self._images = ImageList(orders.list, orders.index)
-        self._decoding = 0.0
+        self._decoded = 0
+        self._cost = Cost(0.0, 0.0, 0.0)
+        self._cpu_before = 0.0
         self._stopping = False
         self._given_back = False
         self._settling = 0
@@ -153,6 +155,7 @@ class Worker:
 
     def _engine_up(self, ready: Ready) -> None:
         check_fits(ready.info, self._orders.batch_size)
+        self._cpu_before = time.process_time()
         log.info("engine up after %.1f s: %s", ready.seconds, ready.info.description)
         self._dispatcher.send(
             messages.WorkerUp(os.getpid(), ready.info.description, self._orders.batch_size, ready.seconds)
@@ -166,10 +169,10 @@ class Worker:
             loader, message = heard
             now = time.monotonic()
             if isinstance(message, messages.FrameReady):
-                self._decoding += message.seconds
+                self._note_cost(message.cost)
                 self._do(self._queue.frame_ready(loader, *message[:5], now=now))
             elif isinstance(message, messages.FrameFailed):
-                self._decoding += message.seconds
+                self._note_cost(message.cost)
                 self._do(self._queue.frame_failed(loader, message.ticket, message.kind, message.reason, now))
             elif isinstance(message, messages.LoaderUp):
                 memory = self._memory
@@ -189,12 +192,18 @@ class Worker:
                 self._do(self._queue.lease(message.block, message.start, message.count, now, self._runs(message)))
             elif isinstance(message, messages.LoaderGone):
                 self._do(self._queue.loader_gone(message.loader, message.how, now))
+            elif isinstance(message, messages.RetireLoader):
+                self._do(self._queue.retire(message.loader))
             elif isinstance(message, messages.Stop):
                 self._stopping = True
                 self._do(self._queue.drain())
                 self._computing.stop()
             else:
                 log.warning("the dispatcher sent %r, which is not for a worker", message)
+
+    def _note_cost(self, cost: List[Any]) -> None:
+        self._decoded += 1
+        self._cost = Cost(*(sum(pair) for pair in zip(self._cost, cost)))
 
     def _runs(self, lease: messages.Lease) -> List[Tuple[int, int]]:
         """Which of the leased images are frames of one video that follow each other."""
@@ -229,6 +238,8 @@ class Worker:
                 self._writer.settle(command)
             elif isinstance(command, Stuck):
                 self._dispatcher.send(messages.LoaderStuck(command.loader))
+            elif isinstance(command, Retired):
+                self._loaders.send(command.loader, messages.Retire())
             elif isinstance(command, Convicted):
                 self._convicted(command.index)
         self._split.set_has_work(self._queue.has_work)
@@ -273,7 +284,12 @@ class Worker:
             idle=seconds["idle"],
             warm_up=seconds["warm_up"],
             writing=self._writer.seconds,
-            decoding=self._decoding,
+            decoded=self._decoded,
+            decoding=self._cost.seconds,
+            reading=self._cost.reading,
+            decoding_cpu=self._cost.cpu,
+            batches=self._computing.batches,
+            cpu=time.process_time() - self._cpu_before if self._cpu_before else 0.0,
             queued=self._queue.waiting,
             slots=self._queue.slots,
             loaders=self._queue.loaders,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from divainfer.messages import Failure
-from divainfer.worker.commands import Ask, Compute, Convicted, Done, Part, Stuck, Want
+from divainfer.worker.commands import Ask, Compute, Convicted, Done, Part, Retired, Stuck, Want
 from divainfer.worker.queue import FrameQueue
 
 
@@ -250,3 +250,23 @@ def test_the_rest_of_a_run_that_takes_loaders_down_fails_untried():
     doomed.update(range(50, 60))
     queue.lease(2, 50, 10, 0.0, runs=[(50, 60)])
     assert queue.failed == before + 10
+
+
+def test_a_retiring_loader_finishes_what_it_holds_and_is_named_once():
+    queue = FrameQueue(4, 1, 10.0)
+    queue.start()
+    held = asks(queue.loader_up("a", 0.0) + queue.lease(0, 0, 10, 0.0))
+    assert queue.retire("a") == [] and queue.retire("unknown") == []
+    commands = ready(queue, held[0])
+    assert not asks(commands) and Retired("a") not in commands
+    commands = queue.frame_failed("a", held[1].ticket, "kind", "reason", 0.0)
+    assert Retired("a") in commands and not asks(commands)
+    assert asks(queue.loader_gone("a", "retired", 0.0) + queue.loader_up("b", 0.0))
+
+
+def test_a_loader_without_tickets_retires_at_once():
+    queue = FrameQueue(4, 1, 10.0)
+    queue.start()
+    queue.loader_up("a", 0.0)
+    assert queue.retire("a") == [Retired("a")]
+    assert not asks(queue.lease(0, 0, 4, 0.0))
