@@ -31,6 +31,8 @@ class LoaderOrders:
         short_edge_size: pixels.
         max_size: pixels.
         max_pixels: largest image that is decoded.
+        fast_decode: whether JPEGs much larger than their frames are decoded at a smaller scale.
+        remember: how many frames it keeps, by their images' paths, to give them again without decoding.
         patience: seconds to wait for the worker's first message.
     """
 
@@ -40,6 +42,8 @@ class LoaderOrders:
     short_edge_size: int
     max_size: int
     max_pixels: int
+    fast_decode: bool
+    remember: int
     patience: float
 
 

@@ -28,9 +28,11 @@ class Staff:
         folder: the run folder.
         listing: the image list.
         dispatcher: address of the dispatcher's socket.
+        remember: how many frames each loader keeps, to give them again without decoding.
     """
 
-    def __init__(self, plan: Plan, folder: RunFolder, listing: Listing, dispatcher: str) -> None:
+    def __init__(self, plan: Plan, folder: RunFolder, listing: Listing, dispatcher: str, remember: int = 0) -> None:
+        self._remember = remember
         self._plan = plan
         self._folder = folder
         self._listing = listing
@@ -103,6 +105,8 @@ class Staff:
             short_edge_size=plan.short_edge_size,
             max_size=plan.max_size,
             max_pixels=plan.config.max_pixels,
+            fast_decode=plan.config.fast_decode,
+            remember=self._remember,
             patience=plan.config.boot_timeout,
         )
         log_file = self._folder.log("loaders-{}".format(crew.seat))

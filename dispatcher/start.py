@@ -50,6 +50,7 @@ class Start:
         lock: the folder's; None for a folder of nobody else's.
         workers: how many of the plan's devices are used; None for all.
         progress: overrules the plan's `--progress`.
+        remember: how many frames each loader keeps, to give them again without decoding: for measurements.
     """
 
     def __init__(
@@ -61,7 +62,9 @@ class Start:
         lock: Optional[RunLock] = None,
         workers: Optional[int] = None,
         progress: Optional[str] = None,
+        remember: int = 0,
     ) -> None:
+        self._remember = remember
         self._plan = plan
         self._folder = folder
         self._listing = listing
@@ -103,7 +106,8 @@ class Start:
             failure_log = FailureLog(folder.failures, images, lasting(self._plan.config), earlier)
             closing.callback(failure_log.close)
             address = new_address()
-            crews = Staff(self._plan, folder, self._listing, address).crews(self._devices) if to_do else []
+            staff = Staff(self._plan, folder, self._listing, address, self._remember)
+            crews = staff.crews(self._devices) if to_do else []
             listener = Listener(address)
             closing.callback(listener.close)
             grace = self._plan.config.grace
