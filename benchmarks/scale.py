@@ -11,7 +11,7 @@ is therefore told too: CPU time an image and its own (anonymous) memory.
 second. Every round starts each number of devices once flat out and once paced; figures are of --seconds from when all devices
 are up, and medians of the rounds. "wait" is the time from a worker's request for images to its lease.
 
-Then, once for each length in --whole: a run from its first start to its end, flat out.
+Then, once for each length in --whole: a run from its first start to its end, flat out. "plan" is the time to the first lease.
 Writes scale.json and scale.svg.
 """
 
@@ -33,6 +33,16 @@ from hollow_run import HollowRun, run_command, write_list
 HERE = Path(__file__).resolve().parent
 FLAT_OUT, PACED = "flat out", "paced"
 FIGURES = ["images/s", "cpu us an image", "cpu %", "wait ms, median", "wait ms, 99 %", "own MB"]
+WHOLE_FIGURES = [
+    "images",
+    "plan, s",
+    "rest, s",
+    "images/s",
+    "peak own MB",
+    "peak MB, with mapped files",
+    "ledger MB",
+    "list MB",
+]
 #: Seconds from when all devices are up until they are at work evenly.
 _SETTLE_SECONDS = 1.0
 
@@ -71,19 +81,15 @@ def whole(images: int, devices: int, scratch: Path) -> Dict[str, float]:
     run.watch(folder / "progress.json", 0)
     seconds = time.time() - run.began
     assert run.first_lease is not None
-    waits = 1e3 * run.waits()
     return {
         "images": images,
-        "list MB": listed.stat().st_size / 1e6,
         "plan, s": run.first_lease,
         "rest, s": seconds - run.first_lease,
         "images/s": images / (seconds - run.first_lease),
-        "wait ms, median": float(np.percentile(waits, 50)),
-        "wait ms, 99 %": float(np.percentile(waits, 99)),
         "peak own MB": run.peak,
         "peak MB, with mapped files": run.peak_with_files,
         "ledger MB": (folder / "ledger").stat().st_size / 1e6,
-        "run folder MB": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6,
+        "list MB": listed.stat().st_size / 1e6,
     }
 
 
@@ -129,25 +135,19 @@ def plot(rows: List[Dict[str, Any]], path: Path) -> None:
 
 def tables(result: Dict[str, Any]) -> str:
     """The medians and the whole runs, in Markdown."""
-    lines = ["| devices | pace | {} |".format(" | ".join(FIGURES)), "|---" * (2 + len(FIGURES)) + "|"]
-    for row in result["medians"]:
-        figures = " | ".join(
-            "{:,.3g}".format(row[name]) if row[name] < 1000 else "{:,.0f}".format(row[name]) for name in FIGURES
-        )
-        lines.append("| {} | {} | {} |".format(row["devices"], row["pace"], figures))
-    if result["whole"]:
-        names = list(result["whole"][0])
-        lines += ["", "| {} |".format(" | ".join(names)), "|---" * len(names) + "|"]
-        for row in result["whole"]:
-            lines.append(
-                "| {} |".format(
-                    " | ".join(
-                        "{:,.4g}".format(row[name]) if row[name] < 1000 else "{:,.0f}".format(row[name])
-                        for name in names
-                    )
-                )
-            )
-    return "\n".join(lines)
+    text = []
+    for rows, names in ((result["medians"], ["devices", "pace"] + FIGURES), (result["whole"], WHOLE_FIGURES)):
+        if rows:
+            text += ["", "| {} |".format(" | ".join(names)), "|---" * len(names) + "|"]
+            text += ["| {} |".format(" | ".join(_shown(row[name]) for name in names)) for row in rows]
+    return "\n".join(text)
+
+
+def _shown(value: Any) -> str:
+    """Three digits of a number, or the whole of a large one."""
+    if isinstance(value, str):
+        return value
+    return "{:.3g}".format(value) if value < 1000 else "{:,.0f}".format(value)
 
 
 def main(arguments: Optional[List[str]] = None) -> Dict[str, Any]:
@@ -167,7 +167,7 @@ def main(arguments: Optional[List[str]] = None) -> Dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         scratch = Path(folder)
         write_list(scratch / "frames.lst", options.images)
-        # The first start of all makes the plan, whose memory is not what the rounds ask for.
+        # The first start of all reads the list, which is not what the rounds ask for.
         HollowRun(run_command(scratch / "frames.lst", scratch / "out", 1), scratch).watch(
             scratch / "out" / ".divainfer" / "progress.json", 1
         )
@@ -194,7 +194,7 @@ def main(arguments: Optional[List[str]] = None) -> Dict[str, Any]:
     (options.out / "scale.json").write_text(json.dumps(result, indent=2) + "\n")
     if rounds:
         plot(result["medians"], options.out / "scale.svg")
-    print("\n" + tables(result))
+    print(tables(result))
     return result
 
 
