@@ -79,8 +79,11 @@ class HollowRun:
             )
         #: MB: its own (anonymous) pages now, at most, and at most with the pages of mapped files.
         self.own = self.peak = self.peak_with_files = 0.0
-        #: Seconds from the start to the first lease.
+        #: Seconds of CPU it has used.
+        self.cpu = 0.0
+        #: Seconds from the start to the first lease, and of CPU.
         self.first_lease: Optional[float] = None
+        self.first_lease_cpu = 0.0
 
     def __enter__(self) -> "HollowRun":
         return self
@@ -126,7 +129,7 @@ class HollowRun:
             state = self._state(progress)
             if state.get("time", 0.0) > after:
                 self._look()
-                return Reading(state["time"], int(state["done"]), self._cpu(), self.own)
+                return Reading(state["time"], int(state["done"]), self.cpu, self.own)
             self._must_run()
             time.sleep(0.01)
 
@@ -154,22 +157,22 @@ class HollowRun:
             raise SystemExit("The run ended before it was measured: give more --images.")
 
     def _look(self) -> None:
+        process = "/proc/{}/".format(self._process.pid)
         try:
-            with open("/proc/{}/status".format(self._process.pid)) as file:
+            with open(process + "status") as file:
                 fields = dict(line.split(":", 1) for line in file)
             self.own = int(fields["RssAnon"].split()[0]) / 1024
             self.peak = max(self.peak, self.own)
             self.peak_with_files = int(fields["VmHWM"].split()[0]) / 1024
+            with open(process + "stat") as file:
+                user, system = file.read().rpartition(")")[2].split()[11:13]
+            self.cpu = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
         except (OSError, KeyError):
             pass  # It has just ended.
         if self.first_lease is None:
             leased = [float(mark.read_text()) for mark in self._notes.glob("*.first-lease")]
-            self.first_lease = min(leased) - self.began if leased else None
-
-    def _cpu(self) -> float:
-        with open("/proc/{}/stat".format(self._process.pid)) as file:
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            if leased:
+                self.first_lease, self.first_lease_cpu = min(leased) - self.began, self.cpu
 
     def _state(self, progress: Path) -> Any:
         """What `progress.json` says of this start; nothing when it is of an earlier one."""

@@ -11,7 +11,8 @@ is therefore told too: CPU time an image and its own (anonymous) memory.
 second. Every round starts each number of devices once flat out and once paced; figures are of --seconds from when all devices
 are up, and medians of the rounds. "wait" is the time from a worker's request for images to its lease.
 
-Then, once for each length in --whole: a run from its first start to its end, flat out. "plan" is the time to the first lease.
+Then, once for each length in --whole: a run from its first start to its end, flat out. "plan" is the time to the first lease,
+"rest" what follows, both also in CPU time of the dispatcher.
 Writes scale.json and scale.svg.
 """
 
@@ -20,7 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -33,16 +33,8 @@ from hollow_run import HollowRun, run_command, write_list
 HERE = Path(__file__).resolve().parent
 FLAT_OUT, PACED = "flat out", "paced"
 FIGURES = ["images/s", "cpu us an image", "cpu %", "wait ms, median", "wait ms, 99 %", "own MB"]
-WHOLE_FIGURES = [
-    "images",
-    "plan, s",
-    "rest, s",
-    "images/s",
-    "peak own MB",
-    "peak MB, with mapped files",
-    "ledger MB",
-    "list MB",
-]
+WHOLE_FIGURES = ["images", "plan, s", "plan, CPU s", "rest, s", "rest, CPU s", "images/s", "peak own MB"]
+WHOLE_FIGURES += ["peak MB, with mapped files", "ledger MB", "list MB"]
 #: Seconds from when all devices are up until they are at work evenly.
 _SETTLE_SECONDS = 1.0
 
@@ -84,7 +76,9 @@ def whole(images: int, devices: int, scratch: Path) -> Dict[str, float]:
     return {
         "images": images,
         "plan, s": run.first_lease,
+        "plan, CPU s": run.first_lease_cpu,
         "rest, s": seconds - run.first_lease,
+        "rest, CPU s": run.cpu - run.first_lease_cpu,
         "images/s": images / (seconds - run.first_lease),
         "peak own MB": run.peak,
         "peak MB, with mapped files": run.peak_with_files,
@@ -199,4 +193,4 @@ def main(arguments: Optional[List[str]] = None) -> Dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
