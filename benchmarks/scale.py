@@ -43,9 +43,10 @@ def steady(listed: Path, scratch: Path, devices: int, rate: float, seconds: floa
     """The dispatcher's figures while so many devices are at work."""
     out = scratch / "out"
     folder = out / ".divainfer"
-    # The list stays in the run folder, and is not read anew; but nothing is done.
-    if (folder / "ledger").exists():
-        (folder / "ledger").unlink()
+    if not folder.exists():
+        # The first start of all reads the list; the others find it in the run folder.
+        HollowRun(run_command(listed, out, 1), scratch).watch(folder / "progress.json", 1)
+    (folder / "ledger").unlink()
     with HollowRun(run_command(listed, out, devices), scratch, rate=rate, wait=True) as run:
         run.wait_for_workers(devices)
         run.go()
@@ -160,15 +161,12 @@ def main(arguments: Optional[List[str]] = None) -> Dict[str, Any]:
     rounds: List[Dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         scratch = Path(folder)
-        write_list(scratch / "frames.lst", options.images)
-        # The first start of all reads the list, which is not what the rounds ask for.
-        HollowRun(run_command(scratch / "frames.lst", scratch / "out", 1), scratch).watch(
-            scratch / "out" / ".divainfer" / "progress.json", 1
-        )
-        for number in range(options.rounds if options.devices else 0):
+        listed = scratch / "frames.lst"
+        write_list(listed, options.images)
+        for number in range(options.rounds):
             for devices in options.devices:
                 for pace, rate in ((FLAT_OUT, 0.0), (PACED, options.rate)):
-                    figures = steady(scratch / "frames.lst", scratch, devices, rate, options.seconds)
+                    figures = steady(listed, scratch, devices, rate, options.seconds)
                     rounds.append(dict(figures, devices=devices, pace=pace, round=number))
                     print(json.dumps(rounds[-1]), flush=True)
     runs = []

@@ -168,8 +168,7 @@ def run_pool(row: Row, images: List[str], size: Tuple[int, int], scratch: Path) 
     summary = divainfer.run(config)
     assert summary.results == len(images), summary
     shares, speeds = [], []
-    for worker in summary.workers:
-        stats = worker.stats
+    for stats in (worker.stats for worker in summary.workers if worker.stats.images):
         # "idle" is the tail: no image was left for this device while others finished theirs.
         total = stats.busy + stats.starved + stats.blocked
         shares.append(stats.busy / total)
