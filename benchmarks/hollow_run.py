@@ -190,7 +190,7 @@ def run_command(listed: Path, out: Path, workers: int) -> List[str]:
 
 
 def write_list(path: Path, images: int) -> None:
-    """A list of so many images that do not exist; ten million lines take about a second."""
+    """A list of so many images that do not exist; ten million lines take a few seconds."""
     blank = _LINE % (0, 0)
     camera, number = blank.index(b"0000/"), blank.index(b"000000000.")
     with open(str(path), "wb") as file:

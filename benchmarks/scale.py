@@ -24,7 +24,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 import numpy as np
 from common import machine
@@ -145,8 +145,8 @@ def _shown(value: Any) -> str:
     return "{:.3g}".format(value) if value < 1000 else "{:,.0f}".format(value)
 
 
-def main(arguments: Optional[List[str]] = None) -> Dict[str, Any]:
-    """Runs all rounds, then the whole runs; returns what scale.json holds."""
+def main() -> None:
+    """Runs all rounds, then the whole runs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--devices", type=int, nargs="*", default=[1, 2, 4, 8, 16, 32, 64])
     parser.add_argument("--images", type=int, default=10000000, help="length of the list, for the rounds")
@@ -156,7 +156,7 @@ def main(arguments: Optional[List[str]] = None) -> Dict[str, Any]:
     parser.add_argument("--whole", type=int, nargs="*", default=[10000000, 100000000], help="lengths of whole runs")
     parser.add_argument("--whole-devices", type=int, default=4)
     parser.add_argument("--out", type=Path, default=HERE / "out")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     rounds: List[Dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
@@ -187,7 +187,6 @@ def main(arguments: Optional[List[str]] = None) -> Dict[str, Any]:
     if rounds:
         plot(result["medians"], options.out / "scale.svg")
     print(tables(result))
-    return result
 
 
 if __name__ == "__main__":

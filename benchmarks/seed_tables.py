@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 import cv2
 import numpy as np
@@ -240,8 +240,8 @@ def _size(text: str) -> Tuple[int, int]:
     return width, height
 
 
-def main(arguments: Optional[List[str]] = None) -> Dict[str, Any]:
-    """Replays the rows; returns what seed_tables.json holds."""
+def main() -> None:
+    """Replays the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--rows", type=int, nargs="+", default=list(range(len(ROWS))), help="rows of the tables, from 0"
@@ -251,12 +251,12 @@ def main(arguments: Optional[List[str]] = None) -> Dict[str, Any]:
     parser.add_argument("--size", type=_size, default=(1920, 1080), help="of the frames, pixels")
     parser.add_argument("--out", type=Path, default=HERE / "out")
     parser.add_argument("--loop", nargs=4, help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     if options.loop:
         listed, busy_ms, devices, out = options.loop
         paths = Path(listed).read_text().split("\n")
         print(json.dumps(loop_of_2019(paths, float(busy_ms), int(devices), out)))
-        return {}
+        return
     options.out.mkdir(parents=True, exist_ok=True)
     rows = [ROWS[number] for number in options.rows]
     counts = [row.gpus * max(2, round(1e3 * options.seconds / row.busy_ms)) for row in rows]
@@ -284,7 +284,6 @@ def main(arguments: Optional[List[str]] = None) -> Dict[str, Any]:
     (options.out / "seed_tables.json").write_text(json.dumps(result, indent=2) + "\n")
     plot(result["medians"], options.out / "seed_tables.svg")
     print("\n" + table(result["medians"]))
-    return result
 
 
 if __name__ == "__main__":
