@@ -38,10 +38,10 @@ class Slower(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a verdict is found from. Seconds of workers are means over the workers.
+    """What a verdict is found from. Seconds of workers are means over those that took part.
 
     Attributes:
-        workers: one entry a worker.
+        workers: one entry a worker, also for those that never came up.
         cores: CPU cores the run may use.
         seconds: wall time of this start.
         loaders_fixed: whether the operator chose the number of loaders.
@@ -67,9 +67,14 @@ class Facts(NamedTuple):
         """The sum of one of the fields of `WorkerStats` over all workers."""
         return float(sum(getattr(worker.stats, name) for worker in self.workers))
 
+    @property
+    def taking_part(self) -> int:
+        """Workers that had anything to do, or would have."""
+        return sum(_span(worker.stats) > 0 for worker in self.workers)
+
     def mean(self, *names: str) -> float:
         """The sum of some fields of `WorkerStats` for each worker, on average."""
-        return ratio(sum(self.total(name) for name in names), len(self.workers))
+        return ratio(sum(self.total(name) for name in names), self.taking_part)
 
     @property
     def active(self) -> float:
@@ -82,9 +87,14 @@ class Facts(NamedTuple):
         return self.active + self.mean("idle")
 
     @property
+    def longest_span(self) -> float:
+        """The same of the worker that was there longest; others may have been lost on the way."""
+        return max((_span(worker.stats) for worker in self.workers), default=0.0)
+
+    @property
     def wall(self) -> float:
         """Seconds of the whole start; at least what its workers report."""
-        return max(self.seconds, self.span)
+        return max(self.seconds, self.longest_span)
 
     @property
     def loaders(self) -> float:
@@ -100,12 +110,12 @@ class Facts(NamedTuple):
     @property
     def decoding_cores(self) -> float:
         """Cores that loaders used, on average. A little too many in a short run: they began before the engines were up."""
-        return min(self.cores, ratio(self.total("decoding_cpu"), self.span))
+        return min(self.cores, ratio(self.total("decoding_cpu"), self.longest_span))
 
     @property
     def engine_cores(self) -> float:
         """Cores that the workers' own processes used, on average."""
-        return min(self.cores, ratio(self.total("cpu"), self.span))
+        return min(self.cores, ratio(self.total("cpu"), self.longest_span))
 
     @property
     def used_cores(self) -> float:
@@ -160,7 +170,7 @@ def make_facts(workers: Iterable[WorkerFacts], cores: float, seconds: float, con
         config: the options, as `config.to_json` gives them.
     """
     return Facts(
-        workers=tuple(workers),
+        workers=tuple(worker._replace(stats=_with_all_idle(worker.stats)) for worker in workers),
         cores=cores,
         seconds=seconds,
         loaders_fixed=config["loaders"] != "auto",
@@ -168,6 +178,15 @@ def make_facts(workers: Iterable[WorkerFacts], cores: float, seconds: float, con
         format=config["format"],
         fast_decode=config.get("fast_decode"),
     )
+
+
+def _with_all_idle(stats: WorkerStats) -> WorkerStats:
+    """A worker that came up and never got a batch does not warm up; it has nothing to do."""
+    return stats if stats.batches else stats._replace(idle=stats.idle + stats.warm_up, warm_up=0.0)
+
+
+def _span(stats: WorkerStats) -> float:
+    return stats.busy + stats.starved + stats.blocked + stats.idle
 
 
 def ratio(part: float, whole: float) -> float:

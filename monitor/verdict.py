@@ -37,8 +37,8 @@ _LOADERS_IDLE = 0.6
 _FILES_BOUND = 0.5
 _CORES_SHORT = 0.3
 _SLOWER = 0.2
-#: As `--loaders` allows.
-_MOST_LOADERS = 256
+#: As `--loaders` and `--streams` allow.
+_MOST_LOADERS, _MOST_STREAMS = 256, 16
 
 
 class Verdict(NamedTuple):
@@ -67,7 +67,7 @@ def verdict(facts: Facts) -> Verdict:
     """
     if not facts.total("batches") or not facts.mean("busy"):
         return _verdict(START, facts, "no batch was computed in {:.1f} s".format(facts.wall), None)
-    if facts.wall - facts.span > facts.wall / 2:
+    if facts.longest_span < facts.wall / 2:
         return _start(facts)
     waits = {name: facts.mean(name) for name in ("starved", "blocked", "idle")}
     longest = max(waits, key=lambda name: waits[name])
@@ -81,7 +81,7 @@ def verdict(facts: Facts) -> Verdict:
 
 
 def _start(facts: Facts) -> Verdict:
-    went = facts.wall - facts.span
+    went = facts.wall - facts.longest_span
     gain = _gain(facts, went)
     text = "{:.1f} of {:.1f} s went into starting and ending the processes; a longer list makes up for it{}"
     return _verdict(START, facts, text.format(went, facts.wall, _up_to(gain)), gain)
@@ -89,7 +89,7 @@ def _start(facts: Facts) -> Verdict:
 
 def _images(facts: Facts) -> Verdict:
     gain = _gain(facts, facts.mean("idle"))
-    workers = len(facts.workers)
+    workers = facts.taking_part
     text = "{} had none to work on for {} of the time ({:,.0f} images for {}); {}{}".format(
         _devices(facts),
         _percent(ratio(facts.mean("idle"), facts.span)),
@@ -130,8 +130,10 @@ def _starved(facts: Facts) -> Verdict:
 
 
 def _queue(facts: Facts) -> Verdict:
-    gain = _gain(facts, facts.mean("starved"))
-    more = "`--streams {}`, a larger --batch-size or more --queue-mem".format(facts.streams + 1)
+    gain = _gain(facts, _saved(facts, min(_without_starving(facts), _on_all_cores(facts))))
+    more = "a larger --batch-size or more --queue-mem"
+    if facts.streams < _MOST_STREAMS:
+        more = "`--streams {}`, ".format(facts.streams + 1) + more
     text = "{}, {:.1f} ms a batch, though loaders worked only {} of theirs; {}{}".format(
         _waited_for_frames(facts),
         1000 * ratio(facts.total("starved"), facts.total("batches")),
@@ -160,7 +162,7 @@ def _decode_on_all_cores(facts: Facts) -> Verdict:
     changes = ["more cores", "smaller copies of the images"]
     if facts.fast_decode is False:
         changes.insert(1, "`--fast-decode` for images larger than the frames")
-    enough = max(1, int(facts.cores // len(facts.workers)))
+    enough = max(1, int(facts.cores // facts.taking_part))
     if facts.waiting_for_cores >= _CORES_SHORT and facts.loaders > enough:
         changes[0] = "`--loaders {}` is enough, more cores".format(enough)
     text = "{} with {:.1f} of {:g} cores in use ({:.1f} by loaders); {} or {}{}".format(
@@ -178,7 +180,7 @@ def _decode_on_all_cores(facts: Facts) -> Verdict:
 def _decode_beside_others(facts: Facts) -> Verdict:
     speed = min(_without_starving(facts), ratio(1.0, 1 - facts.waiting_for_cores) or math.inf)
     gain = _gain(facts, _saved(facts, speed))
-    text = "{} and loaders {} of theirs for a core, though this run used {:.1f} of {:g}; end what else runs{}".format(
+    text = "{} and loaders {} of theirs for a core, though this run used {:.1f} of {:g}; end what else runs there{}".format(
         _waited_for_frames(facts),
         _percent(facts.waiting_for_cores),
         facts.used_cores,
@@ -191,9 +193,10 @@ def _decode_beside_others(facts: Facts) -> Verdict:
 def _decode_with_few_loaders(facts: Facts) -> Verdict:
     speed = min(_without_starving(facts), _on_all_cores(facts))
     gain = _gain(facts, _saved(facts, speed))
-    text = "{} while {:g} loaders a worker{} worked {} of theirs and {:.1f} of {:g} cores were free; `--loaders {}`{}".format(
+    text = "{} with {:g} {} a worker{} at work {} of theirs and {:.1f} of {:g} cores free; `--loaders {}`{}".format(
         _waited_for_frames(facts),
         round(facts.loaders, 1),
+        "loader" if facts.loaders == 1 else "loaders",
         "" if facts.loaders_fixed else " (auto)",
         _percent(facts.loaders_at_work),
         facts.cores - facts.used_cores,
@@ -209,7 +212,7 @@ def _graph_cpu(facts: Facts) -> Verdict:
         facts.host_share * facts.streams,
         "one stream" if facts.streams == 1 else "{} streams".format(facts.streams),
     )
-    if facts.used_share >= _CORES_IN_USE:
+    if facts.used_share >= _CORES_IN_USE or facts.streams == _MOST_STREAMS:
         text += ", and {:.1f} of {:g} cores were in use; faster or more cores".format(facts.used_cores, facts.cores)
         return _verdict(GRAPH_CPU, facts, text, None)
     streams = facts.streams + 1
@@ -224,7 +227,7 @@ def _graph_cpu(facts: Facts) -> Verdict:
 def _device(facts: Facts) -> Verdict:
     gain = _gain(facts, facts.span - facts.mean("busy"))
     text = "{} computed {} of the time, so better feeding gains at most {}; ".format(
-        "it" if len(facts.workers) == 1 else _devices(facts),
+        "it" if facts.taking_part == 1 else _devices(facts),
         _percent(ratio(facts.mean("busy"), facts.span)),
         _percent(math.ceil(1000 * (gain or 0.0)) / 1000),
     )
@@ -279,7 +282,7 @@ def _verdict(bound: str, facts: Facts, text: str, gain: Optional[float]) -> Verd
 
 def _devices(facts: Facts) -> str:
     word = "GPU" if facts.on_gpu else "engine"
-    count = len(facts.workers)
+    count = facts.taking_part
     return "the {}".format(word) if count == 1 else "the {} {}s".format(count, word)
 
 

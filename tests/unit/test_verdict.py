@@ -9,7 +9,7 @@ import re
 import pytest
 
 from divainfer.messages import WorkerStats
-from divainfer.monitor.facts import Facts, WorkerFacts
+from divainfer.monitor.facts import Facts, WorkerFacts, make_facts
 from divainfer.monitor.verdict import WORDS, verdict
 
 #: One GPU that worked on 1000 images for 100 s.
@@ -65,7 +65,7 @@ SITUATIONS = {
     "few loaders": (
         facts(**STARVED),
         "decode",
-        ["waited 28 %", "2 loaders", "97 %", "6.2 of 8 cores were free", "`--loaders 3`", "+38 %"],
+        ["waited 28 %", "2 loaders", "97 %", "6.2 of 8 cores free", "`--loaders 3`", "+38 %"],
     ),
     "few loaders, by auto": (facts(fixed=False, **STARVED), "decode", ["2 loaders a worker (auto)", "`--loaders 3`"]),
     "few cores are left": (
@@ -171,6 +171,27 @@ def test_a_slower_device_is_named():
     assert "slower" not in verdict(facts(4)).sentence
     just_up = slow._replace(stats=USUAL._replace(images=9, batches=9))
     assert "slower" not in verdict(given._replace(workers=four.workers[:2] + (just_up,))).sentence
+
+
+def test_a_worker_that_never_came_up_or_was_lost_on_the_way_is_no_start():
+    given = facts(2, busy=98.0, starved=2.0)
+    for stats in (WorkerStats(), USUAL._replace(busy=30.0)):
+        lame = given._replace(workers=(given.workers[0], given.workers[1]._replace(stats=stats)))
+        assert verdict(lame).bound == "gpu"
+        assert ("it computed" in verdict(lame).sentence) == (stats.busy == 0)
+
+
+def test_workers_that_never_got_an_image_were_idle():
+    config = {"loaders": "auto", "streams": 1, "format": "json"}
+    idle = WorkerFacts("GPU 1 (X)", True, 1, WorkerStats(warm_up=95.0))
+    found = verdict(make_facts([facts().workers[0], idle, idle], 8, 100.0, config))
+    assert found.bound == "images" and "66 %" in found.sentence and "1,000 images for 3 workers" in found.sentence
+
+
+def test_no_more_streams_than_there_may_be():
+    for more in ({"busy": 90.0, "starved": 10.0}, {"cpu": 1500.0, "cores": 100}):
+        found = verdict(facts(streams=16, **more))
+        assert found.bound in ("queue", "graph-cpu") and "--streams" not in found.sentence
 
 
 def test_start_and_end_are_no_time_that_a_change_saves():
