@@ -193,12 +193,11 @@ def _decode_beside_others(facts: Facts) -> Verdict:
 def _decode_with_few_loaders(facts: Facts) -> Verdict:
     speed = min(_without_starving(facts), _on_all_cores(facts))
     gain = _gain(facts, _saved(facts, speed))
-    text = "{} with {:g} {} a worker{} at work {} of theirs and {:.1f} of {:g} cores free; `--loaders {}`{}".format(
+    text = "{} with {:.1f} of {:g} loaders a worker{} at work and {:.1f} of {:g} cores free; `--loaders {}`{}".format(
         _waited_for_frames(facts),
+        facts.loaders_at_work * facts.loaders,
         round(facts.loaders, 1),
-        "loader" if facts.loaders == 1 else "loaders",
         "" if facts.loaders_fixed else " (auto)",
-        _percent(facts.loaders_at_work),
         facts.cores - facts.used_cores,
         facts.cores,
         _loaders_for(facts, speed),

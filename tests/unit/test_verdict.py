@@ -65,9 +65,13 @@ SITUATIONS = {
     "few loaders": (
         facts(**STARVED),
         "decode",
-        ["waited 28 %", "2 loaders", "97 %", "6.2 of 8 cores free", "`--loaders 3`", "+38 %"],
+        ["waited 28 %", "1.9 of 2 loaders a worker at work", "6.2 of 8 cores free", "`--loaders 3`", "+38 %"],
     ),
-    "few loaders, by auto": (facts(fixed=False, **STARVED), "decode", ["2 loaders a worker (auto)", "`--loaders 3`"]),
+    "few loaders, by auto": (
+        facts(fixed=False, **STARVED),
+        "decode",
+        ["1.9 of 2 loaders a worker (auto) at work", "`--loaders 3`"],
+    ),
     "few cores are left": (
         facts(**dict(STARVED, cores=2.4, cpu=0.0)),
         "decode",
@@ -102,6 +106,11 @@ SITUATIONS = {
         facts(**dict(STARVED, reading=160.0, decoding_cpu=34.0)),
         "read",
         ["waited 28 %", "82 % of theirs for files (160.0 ms a frame)", "`--loaders 3`", "up to +38 %"],
+    ),
+    "files that lie in the cache": (
+        facts(**dict(STARVED, reading=120.0, decoding_cpu=190.0)),
+        "decode",
+        ["1.9 of 2 loaders a worker at work"],
     ),
     "a slow disk, and no core for more": (
         facts(
@@ -174,11 +183,15 @@ def test_a_slower_device_is_named():
 
 
 def test_a_worker_that_never_came_up_or_was_lost_on_the_way_is_no_start():
-    given = facts(2, busy=98.0, starved=2.0)
-    for stats in (WorkerStats(), USUAL._replace(busy=30.0)):
-        lame = given._replace(workers=(given.workers[0], given.workers[1]._replace(stats=stats)))
-        assert verdict(lame).bound == "gpu"
-        assert ("it computed" in verdict(lame).sentence) == (stats.busy == 0)
+    given = facts(4, busy=98.0, starved=2.0)
+    for stats, devices in (
+        (WorkerStats(), "it computed 98 %"),
+        (USUAL._replace(busy=10.0), "the 4 GPUs computed 98 %"),
+    ):
+        lame = tuple(worker._replace(stats=stats) for worker in given.workers[1:])
+        found = verdict(given._replace(workers=given.workers[:1] + lame))
+        assert found.bound == "gpu" and devices in found.sentence
+        assert found.gain == pytest.approx(2 / 98 if not stats.busy else 0.5 / 99.5)
 
 
 def test_workers_that_never_got_an_image_were_idle():
