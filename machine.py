@@ -17,7 +17,7 @@ def usable_cores() -> int:
 
 
 def usable_cpu() -> float:
-    """CPU cores' worth of time this process may use, such as 1.5: the smaller of its affinity and its control groups' quotas."""
+    """CPU cores' worth of time this process may use, such as 1.5: affinity or control group, whichever is less."""
     cores = float(len(os.sched_getaffinity(0)))
     quota = ControlGroups().cores()
     return cores if quota is None else min(cores, quota)

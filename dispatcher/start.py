@@ -13,6 +13,7 @@ from ..config import lasting
 from ..imagelist import ImageList, Listing
 from ..ledger import FAILED, OPEN, RESULT, Ledger, Progress, replay, standing_failures
 from ..lock import RunLock
+from ..machine import usable_cpu
 from ..naming import JSON
 from ..output.formats import BLOCK_IMAGES, USUAL_BYTES, make_keeper
 from ..runfolder import RunFolder, write_json
@@ -24,6 +25,7 @@ from .diskspace import result_bytes, space_note
 from .failurelog import FailureLog
 from .interrupts import Interrupts
 from .livefile import LiveFile
+from .loadercontrol import LoaderControl
 from .plan import Plan
 from .pool import Pool
 from .progress import ProgressDisplay
@@ -116,7 +118,17 @@ class Start:
             show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts))
             try:
                 committer = Committer(folder.out, ledger, failure_log, keeper, self._lock)
-                pool = Pool(listener, crews, self._scheduler(before, to_do), committer, interrupts, show, grace)
+                pool = Pool(
+                    listener,
+                    crews,
+                    self._scheduler(before, to_do),
+                    committer,
+                    interrupts,
+                    show,
+                    grace,
+                    self._loader_control(),
+                    self._say,
+                )
                 finished = pool.run()
             except BaseException as failed:
                 error = str(failed) or repr(failed)
@@ -137,6 +149,11 @@ class Start:
             least=self._plan.batch_size,
             proven=before.count(RESULT) > 0,
         )
+
+    def _loader_control(self) -> Optional[LoaderControl]:
+        """What follows the engines' demand for frames; None when `--loaders` is fixed."""
+        plan = self._plan
+        return LoaderControl(usable_cpu(), plan.most_loaders) if plan.config.loaders is None else None
 
     def _replayed(self) -> Progress:
         """What was done before; the ledger is made short when that is worth it."""
