@@ -26,7 +26,7 @@ _STARVED = 0.01
 #: With loaders less at work than this, the engine waits for something else: the last images, or one long video.
 _AT_WORK = 0.4
 _MARGIN = 1.1
-#: A window's seconds. One in which the engine waited for long tells enough soon, and so does one that is only to estimate.
+#: A window's seconds. One in which the engine waited for long tells enough soon; a worker's first ones have to.
 _WINDOW_SECONDS, _HUNGRY_SECONDS, _FIRST_SECONDS = 5.0, 2.0, 0.9
 _HUNGRY = 0.2
 _FIRST_WINDOWS = 2
@@ -34,9 +34,9 @@ _FIRST_WINDOWS = 2
 _FRAMES_EACH, _LONGEST_SECONDS = 8, 30.0
 #: Batches a first window needs, since they are counted whole.
 _FIRST_BATCHES = 4
-#: Of what a loader should add to the frames a second, it has to add this much to stay.
-_USEFUL = 0.25
-_PAUSE_SECONDS = 60.0
+#: To stay, a loader has to add this share of the frames a second, or this part of what an average one gives, if that is less.
+_USEFUL_SHARE, _USEFUL_PART = 0.05, 0.25
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 60.0, 600.0
 _CALM_SECONDS = 30.0
 
 
@@ -78,7 +78,7 @@ class _Window:
     def __init__(self, before: WorkerStats, after: WorkerStats, loaders: int) -> None:
         gone = WorkerStats(*(late - early for early, late in zip(before, after)))
         self._gone = gone
-        self._loaders = loaders
+        self.loaders = loaders
         self.seconds = _clock(gone)
         working = gone.busy + gone.starved + gone.blocked
         #: Share of the time in which the worker had images to work on.
@@ -106,25 +106,36 @@ class _Window:
     def need(self) -> float:
         """Loaders that are at work at any time when the engine never waits; 0 when nothing was computed."""
         # With an empty queue as many frames come as go. Else the queue fills or drains meanwhile, so that frames are compared.
-        return _ratio(
-            *((self._gone.decoding, self._gone.busy) if self.starving else (self.frame_seconds, self.engine_seconds))
-        )
+        if self.starving:
+            return _ratio(self._gone.decoding, self._gone.busy)
+        return _ratio(self.frame_seconds, self.engine_seconds)
 
     def is_over(self, first: bool) -> bool:
         """Whether it is long enough to tell something."""
-        if first and not self.starving:
-            return self.seconds >= _FIRST_SECONDS and self._gone.batches >= _FIRST_BATCHES
         if self.seconds >= _LONGEST_SECONDS:
             return True
-        enough = self._gone.decoded >= _FRAMES_EACH * (self._loaders + 1)
-        return enough and self.seconds >= (_HUNGRY_SECONDS if self.starved > _HUNGRY else _WINDOW_SECONDS)
+        if first and not self.starving:
+            return self.seconds >= _FIRST_SECONDS and self._gone.batches >= _FIRST_BATCHES
+        enough = self._gone.decoded >= _FRAMES_EACH * (self.loaders + 1)
+        soon = first or self.starved > _HUNGRY
+        return enough and self.seconds >= (_HUNGRY_SECONDS if soon else _WINDOW_SECONDS)
 
 
 class _Trial(NamedTuple):
-    """Loaders were added: how many there were before, and the frames a second they gave."""
+    """Loaders were added: how many there were before, the frames a second they gave, and how the engine starved."""
 
     loaders: int
     frames_per_second: float
+    starved: float
+
+    def useful(self, window: _Window) -> int:
+        """How many of the present loaders are of use, by a window after the trial."""
+        if window.starved <= self.starved / 2:
+            return window.loaders
+        # So many as good as those before would give what all give now.
+        worth = self.loaders * _ratio(window.frames_per_second, self.frames_per_second)
+        useful = math.ceil(worth - min(_USEFUL_PART, self.loaders * _USEFUL_SHARE))
+        return max(self.loaders, min(window.loaders, useful))
 
 
 class _Seat:
@@ -136,19 +147,20 @@ class _Seat:
         self.windows = 0
         self.cores: Optional[float] = None
         self.trial: Optional[_Trial] = None
-        #: Never fewer again, and no more before that time.
-        self.least = 1
-        self.shrunk_from = 0
-        self.calm_since: Optional[float] = None
-        self.pause = _PAUSE_SECONDS
+        #: Growth after a trial that brought little: not before that time, and the pause after the next such trial.
         self.more_at = 0.0
+        self.pause = _PAUSE_SECONDS
+        #: Shrinking: since when there are too many, how many there were before the last time, and how few there may be.
+        self.calm_since: Optional[float] = None
+        self.shrunk_from = 0
+        self.least = 1
         self.told_limit = False
 
     def window(self, seen: Seen) -> Optional[_Window]:
         """The window that has just ended, if one has."""
         if seen.worker != self.worker:
             self.worker, self.windows = seen.worker, 0
-            self._break_off()
+            self.since = self.trial = self.calm_since = self.cores = None
         if seen.stats.loaders != seen.loaders:
             # Some are still coming up, or going.
             self.since = None
@@ -164,9 +176,6 @@ class _Seat:
         self.windows += 1
         self.cores = window.cores
         return window
-
-    def _break_off(self) -> None:
-        self.since = self.trial = self.calm_since = self.cores = None
 
 
 class LoaderControl:
@@ -219,10 +228,8 @@ class LoaderControl:
         if window.at_work < _AT_WORK:
             return None
         trial, seat.trial = seat.trial, None
-        if trial is not None:
-            useful = math.ceil(trial.loaders * _ratio(window.frames_per_second, trial.frames_per_second) - _USEFUL)
-            if useful < seen.loaders:
-                return self._take_back(seat, seen, window, trial, max(trial.loaders, useful))
+        if trial is not None and max(seat.least, trial.useful(window)) < seen.loaders:
+            return self._take_back(seat, seen, window, trial)
         if _clock(seen.stats) < seat.more_at:
             return None
         return self._grow(seat, seen, window, free)
@@ -230,15 +237,17 @@ class LoaderControl:
     def _grow(self, seat: _Seat, seen: Seen, window: _Window, free: float) -> Optional[Change]:
         if seen.loaders >= self._most:
             return self._tell_limit(seat, seen, window)
-        # Half a core is enough to try a loader that would use a whole one.
-        affordable = math.floor(free / max(window.computing, 0.01) + 0.5)
+        # A quarter of what a loader uses is enough to try one.
+        affordable = math.floor(free / max(window.computing, 0.01) + 0.75)
         if affordable < 1:
             return self._tell_cores(seen, window)
         # After a trial that brought little the estimate is not to be trusted: one at a time.
         estimate = math.ceil(window.need * _MARGIN) if seat.pause == _PAUSE_SECONDS else 0
         loaders = min(max(estimate, seen.loaders + 1), self._most, seen.loaders + affordable)
+        # The crews that are looked at next count on it.
+        seat.cores = window.worker_cores + loaders * window.computing
         if window.starving:
-            seat.trial = _Trial(seen.loaders, window.frames_per_second)
+            seat.trial = _Trial(seen.loaders, window.frames_per_second, window.starved)
             reason = self._why_more(window, free)
         else:
             reason = "a frame takes a loader {:.1f} ms and the engine {:.1f} ms".format(
@@ -252,17 +261,17 @@ class LoaderControl:
     def _why_more(self, window: _Window, free: float) -> str:
         if window.reading > 0.5:
             return "{}, and the loaders for files {:.0f} % of their time".format(_waited(window), 100 * window.reading)
-        return "{}, the loaders were at work {:.0f} % of it, {:.1f} of {:g} cores were free".format(
+        return "{}, the loaders were at work {:.0f} % of the time, {:.1f} of {:g} cores were free".format(
             _waited(window), 100 * min(1.0, window.at_work), max(0.0, free), self._cores
         )
 
-    def _take_back(self, seat: _Seat, seen: Seen, window: _Window, trial: _Trial, loaders: int) -> Change:
+    def _take_back(self, seat: _Seat, seen: Seen, window: _Window, trial: _Trial) -> Change:
         seat.more_at = _clock(seen.stats) + seat.pause
-        reason = "more brought little ({:.1f} frames/s with {}, {:.1f} with {}); not tried again for {:.0f} s".format(
-            trial.frames_per_second, trial.loaders, window.frames_per_second, seen.loaders, seat.pause
+        reason = "{} gave {:.1f} frames/s, {} gave {:.1f}; more are not tried again for {:.0f} s".format(
+            trial.loaders, trial.frames_per_second, seen.loaders, window.frames_per_second, seat.pause
         )
-        seat.pause *= 2
-        return _change(seat, seen, loaders, reason)
+        seat.pause = min(2 * seat.pause, _LONGEST_PAUSE_SECONDS)
+        return _change(seat, seen, max(seat.least, trial.useful(window)), reason)
 
     def _shrink(self, seat: _Seat, seen: Seen, window: _Window) -> Optional[Change]:
         now = _clock(seen.stats)
@@ -291,7 +300,8 @@ class LoaderControl:
         return Change(seen.seat, seen.loaders, sentence)
 
     def _tell_cores(self, seen: Seen, window: _Window) -> Optional[Change]:
-        if self._told_cores or not window.starving:
+        unmeasured = any(seat.cores is None for seat in self._seats.values())
+        if self._told_cores or unmeasured or not window.starving:
             return None
         self._told_cores = True
         sentence = "{}: {}, and all {:g} cores are in use: more loaders would not help, more cores would.".format(
