@@ -17,7 +17,7 @@ Pure: no process, no clock of its own; time is what the workers' figures add up 
 from __future__ import annotations
 
 import math
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from ..messages import WorkerStats
 
@@ -76,7 +76,8 @@ class _Window:
     """What a crew did between two sets of its figures."""
 
     def __init__(self, before: WorkerStats, after: WorkerStats, loaders: int) -> None:
-        gone = WorkerStats(*(late - early for early, late in zip(before, after)))
+        differences: List[Any] = [late - early for early, late in zip(before, after)]
+        gone = WorkerStats(*differences)
         self._gone = gone
         self.loaders = loaders
         self.seconds = _clock(gone)
