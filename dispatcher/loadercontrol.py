@@ -262,8 +262,8 @@ class LoaderControl:
     def _why_more(self, window: _Window, free: float) -> str:
         if window.reading > 0.5:
             return "{}, and the loaders for files {:.0f} % of their time".format(_waited(window), 100 * window.reading)
-        return "{}, the loaders were at work {:.0f} % of the time, {:.1f} of {:g} cores were free".format(
-            _waited(window), 100 * min(1.0, window.at_work), max(0.0, free), self._cores
+        return "{}, the loaders were at work {:.0f} % of the time, this run used {:.1f} of {:g} cores".format(
+            _waited(window), 100 * min(1.0, window.at_work), self._cores - free, self._cores
         )
 
     def _take_back(self, seat: _Seat, seen: Seen, window: _Window, trial: _Trial) -> Change:
@@ -305,7 +305,7 @@ class LoaderControl:
         if self._told_cores or unmeasured or not window.starving:
             return None
         self._told_cores = True
-        sentence = "{}: {}, and all {:g} cores are in use: more loaders would not help, more cores would.".format(
+        sentence = "{}: {}, and this run uses all of {:g} cores: more loaders would not help, more cores would.".format(
             _who(seen), _waited(window), self._cores
         )
         return Change(seen.seat, seen.loaders, sentence)

@@ -203,7 +203,7 @@ def test_the_estimate_comes_before_the_queue_has_run_dry():
 def test_a_change_names_waiting_work_and_cores():
     sentence = sentences(SETTINGS["many more"], 30)[0]
     assert sentence.startswith("worker 0, GPU 0: 2 -> 7 loaders: the engine waited for frames ")
-    assert "at work 100 % of the time, 13.9 of 16 cores were free" in sentence
+    assert "at work 100 % of the time, this run used 2.1 of 16 cores." in sentence
 
 
 def test_loaders_that_wait_for_files_go_beyond_the_cores():
@@ -215,7 +215,7 @@ def test_loaders_that_wait_for_files_go_beyond_the_cores():
 
 def test_that_all_cores_are_in_use_is_said_once():
     said = sentences(SETTINGS["four devices, too few cores"], 300)
-    assert len(said) == 1 and "all 4 cores are in use" in said[0] and "->" not in said[0]
+    assert len(said) == 1 and "this run uses all of 4 cores" in said[0] and "->" not in said[0]
 
 
 def test_that_no_more_are_allowed_is_said_once():
