@@ -12,12 +12,12 @@ told in docs/explanation/benchmarks.md.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any, Dict
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
 
@@ -83,8 +83,15 @@ def _plain(trial: Trial) -> Dict[str, Any]:
 
 
 def _versions(contestants: Dict[str, Any]) -> Dict[str, str]:
-    tools: Sequence[str] = sorted({tool for contestant in contestants.values() for tool in contestant.NEEDS})
-    return {tool: str(importlib.import_module(tool).__version__) for tool in tools}
+    tools = sorted({tool for contestant in contestants.values() for tool in contestant.NEEDS})
+    return {tool: _version(tool) for tool in tools}
+
+
+def _version(tool: str) -> str:
+    # In a process of its own: some talk a lot when they are imported.
+    command = [sys.executable, "-c", "import {0}; print({0}.__version__)".format(tool)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return done.stdout.decode().strip()
 
 
 def _say(line: str) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Set, Tuple
 
 import divainfer
 
@@ -113,7 +113,8 @@ def measure(
 @contextlib.contextmanager
 def _started(name: str, task: Task, jobs: int, variables: Dict[str, str], log: str) -> Iterator[List[Any]]:
     """The contestant's processes, told what to do; whatever is left of them at the end is killed."""
-    started = []
+    others = descendants(processes(), [os.getpid()])
+    started: List[Any] = []
     try:
         with open(log, "ab") as output:
             for device in range(jobs):
@@ -136,25 +137,21 @@ def _started(name: str, task: Task, jobs: int, variables: Dict[str, str], log: s
             if process.poll() is None:
                 process.kill()
             process.wait()
-        _end_orphans()
+        _end_orphans(others)
 
 
-def _end_orphans() -> None:
-    """Kills what a contestant has left running, and its children's children."""
+def _end_orphans(others: Set[int]) -> None:
+    """Kills what a contestant has left running."""
     while True:
-        left = descendants(processes(), [os.getpid()]) - {os.getpid()}
+        left = descendants(processes(), [os.getpid()]) - others
         if not left:
             return
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)
             except OSError:
-                pass  # It has ended by itself.
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return
+                pass  # It has ended by itself, or is no child of this process yet.
         time.sleep(0.01)
 
 
