@@ -45,7 +45,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="two rows, one short round, no search for the best loaders")
+    parser.add_argument(
+        "--quick", action="store_true", help="two rows, one short round, no search for the best loaders"
+    )
     parser.add_argument("--rows", nargs="+", metavar="ROW", help="the rows; otherwise {}".format(" ".join(ROWS)))
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     parser.add_argument("--rounds", type=int, help="otherwise 3")

@@ -183,7 +183,7 @@ class Contest:
                 devices=row.devices,
                 workers=workers,
                 threads=max(1, self._cores // row.devices),
-                **row.frame_sizes
+                **row.frame_sizes,
             )
             return measure(
                 name,

@@ -73,9 +73,7 @@ def adopt_orphans() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def measure(
-    name: str, whole: bool, task: Task, variables: Dict[str, str], warm_up: int, patience: float
-) -> Measured:
+def measure(name: str, whole: bool, task: Task, variables: Dict[str, str], warm_up: int, patience: float) -> Measured:
     """Runs a contestant and measures it.
 
     Args:

@@ -56,9 +56,7 @@ def _medians(own: List[Trial]) -> Dict[str, Any]:
     if good:
         for figure in good[0][1]._fields:
             entry[figure] = statistics.median(getattr(measured, figure) for _, measured in good)
-        entry["limit_share"] = statistics.median(
-            measured.frames_per_second / trial.limit for trial, measured in good
-        )
+        entry["limit_share"] = statistics.median(measured.frames_per_second / trial.limit for trial, measured in good)
         beyond = [measured.cpu_ms - trial.decoding.cpu_ms for trial, measured in good]
         entry["cpu_ms_beyond"] = statistics.median(beyond) if first.row.emulated else None
     return entry
@@ -127,7 +125,9 @@ def plot(entries: Sequence[Dict[str, Any]], path: Path) -> None:
         # Side by side within a row, so that none hides another.
         lift = 0.5 * (number / max(1, len(titles) - 1) - 0.5)
         for panel, name, factor in zip(panels, ("limit_share", "cpu_ms_beyond"), (100.0, 1.0)):
-            points = [(factor * entry[name], rows.index(entry["row"]) + lift) for entry in own if entry[name] is not None]
+            points = [
+                (factor * entry[name], rows.index(entry["row"]) + lift) for entry in own if entry[name] is not None
+            ]
             panel.scatter(*zip(*points) if points else ([], []), label=title, zorder=3, **style)
     panels[0].set_xlabel("frames/s, % of the limit")
     panels[0].set_xlim(0, 105)

@@ -15,7 +15,16 @@ CONTESTANTS = ["serial", "threads", "mpqueue", "ours"]
 
 def contest(out: Path, *arguments: str) -> dict:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "peers"), "--quick", "--seconds", "0.05", "--out", str(out), *arguments],
+        [
+            sys.executable,
+            str(ROOT / "benchmarks" / "peers"),
+            "--quick",
+            "--seconds",
+            "0.05",
+            "--out",
+            str(out),
+            *arguments,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=240,
