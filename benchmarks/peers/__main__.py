@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,8 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     contestants = load_contestants(options.contestants, _say)
     adopt_orphans()
+    # As Ctrl-C: what runs is killed, and the frames are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
         contest = Contest(contestants, seconds, not options.quick, Path(scratch), _say)
         trials = contest.run(rows, rounds)
