@@ -1,7 +1,7 @@
 """Ray Data: a parallel map that decodes, streamed to whoever computes.
 
-Of the ways to write this, the cheapest are taken: one device is fed by the iterator in this process, several by an actor each
-with its part of the stream. A pool of actors behind `map_batches` took two to three times the CPU.
+One device is fed by the iterator in this process, several by an actor each with its part of the stream. A pool of actors behind
+`map_batches` is the other usual way.
 """
 
 from __future__ import annotations
