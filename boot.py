@@ -32,7 +32,7 @@ class LoaderOrders:
         max_size: pixels.
         max_pixels: largest image that is decoded.
         fast_decode: whether JPEGs much larger than their frames are decoded at a smaller scale.
-        remember: how many frames it keeps, by their images' paths, to give them again without decoding.
+        remember: how many frames it keeps, to give them again without decoding when another link leads to the same file.
         patience: seconds to wait for the worker's first message.
     """
 

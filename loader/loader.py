@@ -6,7 +6,7 @@ import collections
 import logging
 import os
 import time
-from typing import Deque, Dict, Optional, Tuple
+from typing import Any, Deque, Dict, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -41,8 +41,8 @@ class Loader:
         self._hand: Deque[Ticket] = collections.deque()
         self._answer = Answer()
         self._retired = False
-        #: Frames, and their images' heights and widths, by path.
-        self._kept: Dict[bytes, Tuple[np.ndarray, Tuple[int, int]]] = {}
+        #: Frames, and their images' heights and widths, by file.
+        self._kept: Dict[Any, Tuple[np.ndarray, Tuple[int, int]]] = {}
 
     def run(self) -> int:
         """Works until it is retired, or killed: a loader has nothing to lose.
@@ -96,11 +96,11 @@ class Loader:
     def _fill(self, ticket: Ticket) -> None:
         """Puts an image's frame into its place."""
         room = self._memory.room(ticket.offset, ticket.room)
-        kept = self._kept.get(ticket.path)
-        if kept is None:
-            image, size = self._image(ticket, room)
-        else:
-            image, size = kept
+        kept, key = None, None
+        if self._orders.remember:
+            key = _identity(ticket.path)
+            kept = self._kept.get(key)
+        image, size = kept or self._image(ticket, room)
         height, width = self._target(*size)
         frame = room[: height * width * 3]
         if len(frame) < height * width * 3:
@@ -109,7 +109,7 @@ class Loader:
         frame = resize(image, height, width, frame.reshape(height, width, 3))
         self._answer.ready.append(FrameReady(ticket.ticket, height, width, *size))
         if kept is None and len(self._kept) < self._orders.remember:
-            self._kept[ticket.path] = (frame.copy(), size)
+            self._kept[key] = (frame.copy(), size)
 
     def _image(self, ticket: Ticket, room: np.ndarray) -> Tuple[np.ndarray, Tuple[int, int]]:
         """An image's pixels, uint8 `[H, W, 3]`, and its height and width, which are more where it was decoded smaller."""
@@ -139,3 +139,12 @@ class Loader:
         if frame is None or os.path.isdir(frame.video):
             return None
         return self._videos.frame(*frame)
+
+
+def _identity(path: bytes) -> Any:
+    """Which file a path leads to, so that links to one are known as one; a frame of a video is known by its path."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path
+    return status.st_dev, status.st_ino

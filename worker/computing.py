@@ -235,8 +235,9 @@ def check_detections(found: Any, frames: int) -> None:
     for one in found:
         if not isinstance(one, Detections):
             raise EngineError("the engine returned {!r} for a frame, not Detections".format(type(one).__name__))
-        shapes = [np.shape(part) for part in (one.boxes, one.labels, one.scores)]
-        if shapes != [(len(one.boxes), 4), (len(one.boxes),), (len(one.boxes),)]:
+        count = len(one.boxes)
+        if np.shape(one.boxes) != (count, 4) or np.shape(one.labels) != (count,) or np.shape(one.scores) != (count,):
+            shapes = [np.shape(part) for part in (one.boxes, one.labels, one.scores)]
             raise EngineError(
                 "the engine returned boxes, labels and scores of the shapes {}, {} and {}".format(*shapes)
             )
