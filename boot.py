@@ -32,6 +32,7 @@ class LoaderOrders:
         max_size: pixels.
         max_pixels: largest image that is decoded.
         patience: seconds to wait for the worker's first message.
+        remember: decoded frames it keeps, by their path, so that an image that comes again costs a copy only.
     """
 
     name: str
@@ -41,6 +42,7 @@ class LoaderOrders:
     max_size: int
     max_pixels: int
     patience: float
+    remember: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

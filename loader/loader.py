@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -35,6 +35,8 @@ class Loader:
         self._worker = Caller(orders.worker, orders.name)
         self._videos = Videos(orders.max_pixels)
         self._reading = 0.0
+        #: By path: the frame, and the image's height and width.
+        self._remembered: Dict[bytes, Tuple[np.ndarray, int, int]] = {}
 
     def run(self) -> int:
         """Works until it is retired, or killed: a loader has nothing to lose.
@@ -68,12 +70,25 @@ class Loader:
 
         slot = self._memory.slot(ticket.slot)
         try:
-            height, width, image_height, image_width = self._fill(slot, ticket.path)
+            height, width, image_height, image_width = self._fill_or_copy(slot, ticket.path)
         except ImageError as error:
             return FrameFailed(ticket.ticket, error.kind, error.reason, cost())
         except MemoryError:
             return FrameFailed(ticket.ticket, "too-large", "not enough memory to decode it", cost())
         return FrameReady(ticket.ticket, height, width, image_height, image_width, cost())
+
+    def _fill_or_copy(self, slot: np.ndarray, path: bytes) -> Tuple[int, int, int, int]:
+        """As `_fill`; a frame that is remembered is only copied."""
+        known = self._remembered.get(path)
+        if known is not None:
+            frame, image_height, image_width = known
+            slot[: frame.size] = frame.reshape(-1)
+            return frame.shape[0], frame.shape[1], image_height, image_width
+        height, width, image_height, image_width = self._fill(slot, path)
+        if len(self._remembered) < self._orders.remember:
+            frame = slot[: height * width * 3].reshape(height, width, 3).copy()
+            self._remembered[path] = (frame, image_height, image_width)
+        return height, width, image_height, image_width
 
     def _fill(self, slot: np.ndarray, path: bytes) -> Tuple[int, int, int, int]:
         """Puts an image's frame into a slot; returns the frame's height and width, and the image's."""
