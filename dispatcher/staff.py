@@ -28,13 +28,15 @@ class Staff:
         folder: the run folder.
         listing: the image list.
         dispatcher: address of the dispatcher's socket.
+        remember: decoded frames that each loader keeps.
     """
 
-    def __init__(self, plan: Plan, folder: RunFolder, listing: Listing, dispatcher: str) -> None:
+    def __init__(self, plan: Plan, folder: RunFolder, listing: Listing, dispatcher: str, remember: int = 0) -> None:
         self._plan = plan
         self._folder = folder
         self._listing = listing
         self._dispatcher = dispatcher
+        self._remember = remember
 
     def crews(self, devices: Sequence[Device]) -> List[Crew]:
         """A crew for each device; nothing is started yet."""
@@ -104,6 +106,7 @@ class Staff:
             max_size=plan.max_size,
             max_pixels=plan.config.max_pixels,
             patience=plan.config.boot_timeout,
+            remember=self._remember,
         )
         log_file = self._folder.log("loaders-{}".format(crew.seat))
         environment = dict(_LOADER_ENVIRONMENT, OPENCV_IO_MAX_IMAGE_PIXELS=str(plan.config.max_pixels))
