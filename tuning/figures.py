@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
     def median(self, name: str) -> float:
         """The median of one of the trials' `Figures`."""
-        return statistics.median(getattr(trial.figures, name) for trial in self.trials)
+        return float(statistics.median(getattr(trial.figures, name) for trial in self.trials))
 
 
 def rows(trials: Sequence[Trial]) -> List[Row]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Iterator, List, Sequence
+from typing import Iterator, List, Sequence, Union
+
+from ..imagelist import ImageList
 
 #: Images that follow each other stay together in pieces of this size: a real run takes them so, and videos are read so.
 _PIECE = 64
@@ -33,7 +35,7 @@ class Sample:
         links: what those of `following` have.
     """
 
-    def __init__(self, images: Sequence[bytes], root: bytes, links: str) -> None:
+    def __init__(self, images: Union[ImageList, Sequence[bytes]], root: bytes, links: str) -> None:
         self.root = root
         self.links = os.fsencode(links)
         self._images = images

@@ -9,7 +9,7 @@ matter, and those that come close to the best are repeated, since machines are n
 from __future__ import annotations
 
 import statistics
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 ENGINE, DECODE, RUN = "engine", "decode", "run"
 KINDS = (ENGINE, DECODE, RUN)
@@ -223,22 +223,19 @@ class Sweep:
         )
 
     def _is_beyond_gain(self, setting: Setting) -> bool:
-        """Whether two smaller settings that differ in only one part, and in the same from this one, show that more is no gain."""
-        for part in range(len(setting)):
-            rates = [self.rate(Step(RUN, smaller)) for smaller in self._below(setting, part) if self._was_run(smaller)]
-            if any(not _better(later or 0.0, earlier or 0.0) for earlier, later in zip(rates, rates[1:])):
+        """Whether two smaller settings, which differ from it and each other in one part only, show that more is no gain."""
+        ladders = {
+            "loaders": self._limits.loaders,
+            "streams": self._limits.streams,
+            "batch_size": self._limits.batch_sizes,
+        }
+        for part, ladder in ladders.items():
+            smaller = [setting._replace(**{part: value}) for value in ladder if value < getattr(setting, part)]
+            rates = [self.rate(Step(RUN, one)) for one in smaller]
+            measured = [rate for rate in rates if rate is not None]
+            if any(not _better(later, earlier) for earlier, later in zip(measured, measured[1:])):
                 return True
         return False
-
-    def _was_run(self, setting: Setting) -> bool:
-        return Step(RUN, setting) in self._rates
-
-    def _below(self, setting: Setting, part: int) -> Iterator[Setting]:
-        """The settings that are smaller in that part and equal in the others, ascending."""
-        ladder = (self._limits.loaders, self._limits.streams, self._limits.batch_sizes)[part]
-        for value in ladder:
-            if value < setting[part]:
-                yield Setting(*setting[:part], value, *setting[part + 1 :])
 
     def _next_repeat(self) -> Optional[Step]:
         rates = self._runs()

@@ -23,6 +23,8 @@ def table(found: Sequence[Row], choice: Optional[Choice]) -> List[List[str]]:
 
 def markdown(cells: Sequence[Sequence[str]]) -> List[str]:
     """The table as lines of Markdown, its columns aligned."""
+    # A reason may hold what separates columns.
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in cells]
     widths = [max(3, *(len(line[column]) for line in cells)) for column in range(len(cells[0]))]
     rule = ["-" * (widths[0])] + ["-" * (width - 1) + ":" for width in widths[1:-1]] + ["-" * widths[-1]]
     lines = [_aligned(cells[0], widths), rule] + [_aligned(line, widths) for line in cells[1:]]

@@ -23,6 +23,8 @@ from .window import Figures, Window, figures
 
 #: The part of a trial's seconds that its first batches get besides, and at most so many.
 _WARM_UP_SHARE, _MOST_WARM_UP = 0.4, 2.0
+#: After so many failures without a single result there will be none.
+_HOPELESS = 200
 
 
 class Trial(NamedTuple):
@@ -122,7 +124,9 @@ def run_trial(
         for window, crew in zip(windows, crews):
             window.note(crew.stats)
         seen = all(window.complete for window, crew in zip(windows, crews) if crew.alive)
-        return seen or time.monotonic() >= until
+        failures = sum(crew.stats.failures for crew in crews)
+        hopeless = failures >= _HOPELESS and not any(crew.stats.images for crew in crews)
+        return seen or hopeless or time.monotonic() >= until
 
     try:
         os.makedirs(run_folder.logs)

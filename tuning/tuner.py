@@ -23,7 +23,7 @@ from .outcome import OutcomeFiles, Tuned
 from .plot import HINT, draw
 from .sample import Sample
 from .sweep import DECODE, ENGINE, RUN, Limits, Step, Sweep
-from .trial import Trial, run_trial, trial_config
+from .trial import Outcome, Trial, run_trial, trial_config
 
 Say = Callable[[str], None]
 
@@ -144,32 +144,21 @@ class _Tuner:
     def _take(self, step: Step) -> None:
         began = time.monotonic()
         error, outcome = "", None
-        engine_alone = step.kind == ENGINE
         try:
-            outcome = run_trial(
-                trial_config(self._plan, step),
-                self._remembered() if engine_alone else self._sample.following(_LISTED),
-                self._sample.root if engine_alone else self._sample.links,
-                os.path.join(self._scratch, "trial"),
-                self._options.seconds,
-                self._began + self._options.budget,
-                workers=1 if engine_alone else None,
-                remember=self._remember if engine_alone else 0,
-            )
+            outcome = self._run(step)
+            if outcome.interrupted:
+                # Its figures are of a time that was too short.
+                self._interrupted = True
+                return
+            if outcome.figures is None:
+                raise RunFailed(_nothing_computed(outcome.failures))
         except DivaInferError as failed:
             if not any(trial.step.kind == step.kind for trial in self._trials):
-                raise  # Nothing of this kind will work.
+                # Nothing of this kind will work.
+                if self._trials:
+                    self._say("What was measured before is in {}.".format(self._files.json))
+                raise
             error = str(failed)
-        if outcome is not None:
-            if not engine_alone:
-                self._sample.used(outcome.done)
-            if outcome.interrupted:
-                self._interrupted = True
-                return  # Its figures are of a time that was too short.
-            if outcome.figures is None:
-                error = "no image was computed{}".format(
-                    ", {:,} failed".format(outcome.failures) if outcome.failures else " in time"
-                )
         trial = Trial(
             step,
             outcome.figures if outcome else None,
@@ -181,6 +170,17 @@ class _Tuner:
         self._sweep.add(step, trial.rate)
         self._say(progress_line(len(self._trials), trial))
         self._files.write_json(self._tuned())
+
+    def _run(self, step: Step) -> Outcome:
+        config, until = trial_config(self._plan, step), self._began + self._options.budget
+        folder, seconds = os.path.join(self._scratch, "trial"), self._options.seconds
+        sample = self._sample
+        if step.kind == ENGINE:
+            images = self._remembered()
+            return run_trial(config, images, sample.root, folder, seconds, until, 1, self._remember)
+        outcome = run_trial(config, sample.following(_LISTED), sample.links, folder, seconds, until)
+        sample.used(outcome.done)
+        return outcome
 
     @property
     def _remember(self) -> int:
@@ -244,7 +244,7 @@ def limits(plan: Plan, fixed: FrozenSet[str]) -> Limits:
     # Loaders that wait for a slow disk need no core, so there may be more of them than cores.
     most = min(_MOST_LOADERS, max(1, 2 * cores // workers))
     loaders = {2**power for power in range(9) if 2**power <= most} | {min(most, max(1, cores // workers))}
-    batch_sizes = _BATCH_SIZES
+    batch_sizes: Tuple[int, ...] = _BATCH_SIZES
     if "batch_size" in fixed or plan.card.batch_size is not None:
         batch_sizes = (plan.batch_size,)
     return Limits(
@@ -272,6 +272,14 @@ def progress_line(number: int, trial: Trial) -> str:
     return "{}{:>8.1f} frames/s{}  CPU {:.1f} ms a frame  ({:.0f} s)".format(
         head, figures.frames_per_second, busy, figures.cpu_ms, trial.wall
     )
+
+
+def _nothing_computed(failures: int) -> str:
+    if failures:
+        return "None of {:,} images could be computed; `divainfer run` and `divainfer failures` tell why.".format(
+            failures
+        )
+    return "No image was computed before the budget was spent; give more time (--budget)."
 
 
 def _make_scratch(config: RunConfig, scratch: str) -> str:
