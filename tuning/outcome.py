@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Container, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import tomli_w
 
-from ..config import AUTO, FIELDS, lasting
+from ..config import AUTO, FIELDS, RunConfig, lasting, option_name
 from ..dispatcher.plan import Plan
-from ..errors import OutputError, RunFailed
+from ..errors import ConfigError, OutputError, RunFailed
 from ..runfolder import write_json
 from .figures import rows
 from .sweep import DECODE, ENGINE, RUN, Choice, Step
@@ -124,13 +124,27 @@ def to_toml(tuned: Tuned) -> str:
     """The options that `divainfer run --config` takes, with what was measured as comments."""
     assert tuned.choice is not None
     setting = tuned.choice.setting
-    plain = lasting(tuned.plan.config)
-    kept = {name: plain[name] for name in FIELDS if name not in _NOT_KEPT and plain[name] != _default(name)}
-    # In their order of `divainfer run --help`; what is chosen comes last, below what it was chosen for.
-    kept = {name: value for name, value in kept.items() if name not in setting._fields}
-    kept.update(setting._asdict())
+    # What is chosen comes last, below what it was chosen for.
+    kept = dict(_given(tuned.plan.config, setting._fields), **setting._asdict())
     comments = ["# " + line for line in _comments(tuned)]
     return "\n".join(comments) + "\n" + str(tomli_w.dumps(kept))
+
+
+def check_options(config: RunConfig) -> None:
+    """Whether the options can be written as TOML, which has no place for bytes that are not UTF-8.
+
+    Raises:
+        ConfigError: when they cannot.
+    """
+    for name, value in _given(config, ()).items():
+        try:
+            str(value).encode("utf-8")
+        except UnicodeEncodeError:
+            raise ConfigError(
+                "{} {!r}: this is not UTF-8, so it cannot be written into a TOML file. Rename it, or make a link to it.".format(
+                    option_name(name), value
+                )
+            )
 
 
 def ceiling_lines(tuned: Tuned) -> List[str]:
@@ -193,6 +207,16 @@ def _comments(tuned: Tuned) -> List[str]:
 def _counted(labels: List[str]) -> str:
     kinds = sorted(set(labels), key=labels.index)
     return ", ".join("{} x {}".format(labels.count(kind), kind) for kind in kinds)
+
+
+def _given(config: RunConfig, left_out: Container[str]) -> Dict[str, Any]:
+    """The options to keep that differ from their defaults, as plain values, in the order of `divainfer run --help`."""
+    plain = lasting(config)
+    return {
+        name: plain[name]
+        for name in FIELDS
+        if name not in _NOT_KEPT and name not in left_out and plain[name] != _default(name)
+    }
 
 
 def _default(name: str) -> Any:

@@ -36,9 +36,10 @@ def report(tuned: Tuned, out: str, stream: TextIO) -> None:
         lines.append("{}; not measured: {}.".format(why, ", ".join(tuned.missing)))
     files = OutcomeFiles(out)
     if tuned.choice is None:
-        lines.append("Too little was measured to choose a setting. All figures: {}".format(files.json))
-    else:
-        plot = " Plot: {}".format(files.svg) if os.path.exists(files.svg) else ""
-        lines.append("All figures: {}{}".format(files.json, plot))
+        lines.append("Too little was measured to choose a setting.")
+    lines.append("All figures: {}".format(files.json))
+    if os.path.exists(files.svg):
+        lines.append("Plot: {}".format(files.svg))
+    if tuned.choice is not None:
         lines.append("To use it: divainfer run --config {} --images ... --out ...".format(quoted(files.toml)))
     stream.write("\n".join(lines) + "\n")

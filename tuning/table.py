@@ -38,12 +38,12 @@ def print_table(cells: Sequence[Sequence[str]], stream: Any) -> None:
         cells: heads first.
         stream: the terminal.
     """
-    from rich.box import SIMPLE_HEAD
+    from rich.box import MINIMAL
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    shown = Table(box=MINIMAL, pad_edge=False)
     for number, head in enumerate(cells[0]):
         shown.add_column(head, justify="left" if number in (0, len(cells[0]) - 1) else "right")
     before = ""

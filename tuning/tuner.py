@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -19,7 +20,7 @@ from ..geometry import frame_bytes
 from ..imagelist import ImageList
 from ..machine import usable_cores
 from .figures import describe_machine, rows
-from .outcome import OutcomeFiles, Tuned
+from .outcome import OutcomeFiles, Tuned, check_options
 from .plot import HINT, draw
 from .sample import Sample
 from .sweep import DECODE, ENGINE, RUN, Limits, Step, Sweep
@@ -79,6 +80,7 @@ def tune(config: RunConfig, options: TuneOptions, say: Say) -> Tuned:
         DivaInferError: when the first trial of a kind fails; what was measured before is in the JSON file.
     """
     files = OutcomeFiles(options.out)
+    check_options(config)
     plan = make_plan(config)
     scratch = _make_scratch(config, options.scratch)
     try:
@@ -230,6 +232,9 @@ class _Tuner:
             raise RunFailed("{}: it cannot be written ({}).".format(self._files.svg, error.strerror or error))
         if not drawn:
             self._say(HINT)
+            with contextlib.suppress(FileNotFoundError):
+                # One of an earlier tuning would show other figures.
+                os.unlink(self._files.svg)
         return tuned
 
 

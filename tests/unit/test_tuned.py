@@ -9,10 +9,10 @@ import pytest
 
 from divainfer.config import RunConfig, resolve
 from divainfer.dispatcher.plan import make_plan
-from divainfer.errors import OutputError
+from divainfer.errors import ConfigError, OutputError
 from divainfer.machine import usable_cores
 from divainfer.tuning.figures import describe_machine, rows
-from divainfer.tuning.outcome import OutcomeFiles, Tuned, ceiling_lines, choice_line, to_json, to_toml
+from divainfer.tuning.outcome import OutcomeFiles, Tuned, ceiling_lines, check_options, choice_line, to_json, to_toml
 from divainfer.tuning.plot import draw
 from divainfer.tuning.sweep import DECODE, ENGINE, RUN, Setting, Step, Sweep
 from divainfer.tuning.table import markdown, table
@@ -167,6 +167,12 @@ def test_files_that_cannot_be_written_are_refused_before_anything_is_measured(tm
         with pytest.raises(OutputError) as caught:
             OutcomeFiles(str(tmp_path / name))
         assert words in str(caught.value)
+
+
+def test_options_that_toml_cannot_hold_are_refused_before_anything_is_measured():
+    check_options(RunConfig(model="modèle.pb", images="\udcff"))
+    with pytest.raises(ConfigError, match="--model .* not UTF-8"):
+        check_options(RunConfig(model="\udcff.pb"))
 
 
 def test_the_ceilings_are_said_as_far_as_they_are_known():
