@@ -163,7 +163,7 @@ def ceiling_lines(tuned: Tuned) -> List[str]:
     if decoders:
         best = max(decoders, key=lambda row: row.rate)
         lines.append(
-            "Loaders alone: up to {:.1f} frames/s ({} for each of {} workers).".format(
+            "Loaders alone: up to {:.1f} frames/s (loaders {}, workers {}).".format(
                 best.rate, best.step.setting.loaders, len(tuned.plan.devices)
             )
         )

@@ -58,12 +58,14 @@ class Outcome(NamedTuple):
         done: images that have a result or a failure.
         failures: images that could not be computed.
         interrupted: whether the operator wants to stop.
+        cut: whether time was up before the steady state had been seen for long enough.
     """
 
     figures: Optional[Figures]
     done: int
     failures: int
     interrupted: bool
+    cut: bool
 
 
 def trial_config(plan: Plan, step: Step) -> RunConfig:
@@ -119,14 +121,17 @@ def run_trial(
     plan = make_plan(config)
     run_folder = RunFolder(folder)
     windows = [_window(seconds) for _ in plan.devices[:workers]]
+    cut = False
 
     def watch(crews: Sequence[Crew]) -> bool:
+        nonlocal cut
         for window, crew in zip(windows, crews):
             window.note(crew.stats)
         seen = all(window.complete for window, crew in zip(windows, crews) if crew.alive)
         failures = sum(crew.stats.failures for crew in crews)
         hopeless = failures >= _HOPELESS and not any(crew.stats.images for crew in crews)
-        return seen or hopeless or time.monotonic() >= until
+        cut = cut or (not seen and time.monotonic() >= until)
+        return seen or hopeless or cut
 
     try:
         os.makedirs(run_folder.logs)
@@ -139,9 +144,7 @@ def run_trial(
         raise RunFailed("{}: a trial cannot be run there ({}).".format(folder, error.strerror or error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return Outcome(
-        figures(windows), summary.results + summary.failures, summary.failures, interrupted=summary.interrupted
-    )
+    return Outcome(figures(windows), summary.results + summary.failures, summary.failures, summary.interrupted, cut)
 
 
 def _with(config: RunConfig, setting: Setting) -> RunConfig:

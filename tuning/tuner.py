@@ -39,7 +39,7 @@ _STREAMS, _BATCH_SIZES = (1, 2, 4), (1, 2, 4, 8, 16, 32, 64)
 _HURRY = 0.5
 _MISSING = {
     ENGINE: "the engine alone with more streams or larger batches",
-    DECODE: "more loaders alone",
+    DECODE: "the loaders alone, or more of them",
     RUN: "runs of further settings, or their repeats",
 }
 
@@ -148,12 +148,16 @@ class _Tuner:
         error, outcome = "", None
         try:
             outcome = self._run(step)
-            if outcome.interrupted:
+            if outcome.interrupted or outcome.cut:
                 # Its figures are of a time that was too short.
-                self._interrupted = True
+                self._interrupted = outcome.interrupted
                 return
             if outcome.figures is None:
-                raise RunFailed(_nothing_computed(outcome.failures))
+                raise RunFailed(
+                    "None of {:,} images could be computed; `divainfer run` and `divainfer failures` tell why.".format(
+                        outcome.failures
+                    )
+                )
         except DivaInferError as failed:
             if not any(trial.step.kind == step.kind for trial in self._trials):
                 # Nothing of this kind will work.
@@ -222,6 +226,8 @@ class _Tuner:
     def _finish(self) -> Tuned:
         tuned = self._tuned()
         if not self._trials:
+            if not self._interrupted:
+                raise RunFailed("The budget was spent before anything was measured. Give more (--budget).")
             return tuned
         self._files.write_json(tuned)
         if tuned.choice is not None:
@@ -277,14 +283,6 @@ def progress_line(number: int, trial: Trial) -> str:
     return "{}{:>8.1f} frames/s{}  CPU {:.1f} ms a frame  ({:.0f} s)".format(
         head, figures.frames_per_second, busy, figures.cpu_ms, trial.wall
     )
-
-
-def _nothing_computed(failures: int) -> str:
-    if failures:
-        return "None of {:,} images could be computed; `divainfer run` and `divainfer failures` tell why.".format(
-            failures
-        )
-    return "No image was computed before the budget was spent; give more time (--budget)."
 
 
 def _make_scratch(config: RunConfig, scratch: str) -> str:

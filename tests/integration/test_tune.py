@@ -93,6 +93,15 @@ def test_stopped_before_the_first_trial_is_over_it_leaves_nothing(images, tmp_pa
     assert set(os.listdir(str(tmp_path))) == before
 
 
+def test_a_budget_that_is_too_small_for_anything_says_so(images, tmp_path):
+    outcome = divainfer(
+        *command(images, str(tmp_path / "tuned.toml"), "--budget", "1s", engine="emulated:boot_ms=60000")
+    )
+    assert outcome.code == 1, outcome
+    assert "The budget was spent before anything was measured" in outcome.err
+    assert sorted(os.listdir(str(tmp_path))) == ["in"]
+
+
 def test_images_that_cannot_be_decoded_end_it_with_their_reason(tmp_path):
     (tmp_path / "in").mkdir()
     for index in range(3):
