@@ -41,10 +41,10 @@ def command(images, out, *more, engine="emulated:busy_ms=5,cpu_ms=2"):
 def test_it_writes_a_setting_that_run_takes(images, tmp_path):
     out = str(tmp_path / "tuned.toml")
     (tmp_path / "scratch").mkdir()
-    more = ["--loaders", "1", "--streams", "2", "--batch-size", "4", "--scratch", str(tmp_path / "scratch")]
+    more = ["--loaders", "1", "--streams", "2", "--batch-size", "2", "--scratch", str(tmp_path / "scratch")]
     outcome = divainfer(*command(images, out, *more))
     assert outcome.code == 0, outcome.err
-    assert "40 images listed" in outcome.err and "engine alone   streams 2  batch size 4" in outcome.err
+    assert "40 images listed" in outcome.err and "engine alone   streams 2  batch size 2" in outcome.err
     assert "| engine alone " in outcome.out and "| run " in outcome.out and "| chosen" in outcome.out, outcome
     assert os.listdir(str(tmp_path / "scratch")) == []
     with open(str(tmp_path / "tuned.json")) as file:
@@ -59,7 +59,7 @@ def test_it_writes_a_setting_that_run_takes(images, tmp_path):
     assert (tmp_path / "tuned.svg").stat().st_size > 5000
 
     config = resolve({}, {}, out)
-    assert (config.loaders, config.streams, config.batch_size) == (1, 2, 4)
+    assert (config.loaders, config.streams, config.batch_size) == (1, 2, 2)
     outcome = divainfer("run", "--config", out, "--images", images, "--out", str(tmp_path / "out"))
     assert outcome.code == 0, outcome.err
     assert len(result_files(str(tmp_path / "out"))) == 40
