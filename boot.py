@@ -31,8 +31,9 @@ class LoaderOrders:
         short_edge_size: pixels.
         max_size: pixels.
         max_pixels: largest image that is decoded.
+        fast_decode: whether JPEGs much larger than their frames are decoded at a smaller scale.
+        remember: how many frames it keeps, by their images' paths, to give them again without decoding.
         patience: seconds to wait for the worker's first message.
-        remember: decoded frames it keeps, by their path, so that an image that comes again costs a copy only.
     """
 
     name: str
@@ -41,8 +42,9 @@ class LoaderOrders:
     short_edge_size: int
     max_size: int
     max_pixels: int
+    fast_decode: bool
+    remember: int
     patience: float
-    remember: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,7 +30,7 @@ class ComputingFile:
         try:
             # Written out at once: a hole that cannot be filled later, on a full disk, would end the worker by SIGBUS.
             rows.tofile(path)
-            self._rows = np.memmap(path, dtype=rows.dtype, mode="r+", shape=rows.shape)
+            self._rows = np.asarray(np.memmap(path, dtype=rows.dtype, mode="r+", shape=rows.shape))
         except OSError as error:
             raise EngineBootError("{}: cannot be written ({})".format(path, error.strerror or error))
 

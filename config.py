@@ -196,6 +196,12 @@ class RunConfig:
     flat: bool = _option(
         False, "Name results by the image's base name alone, as in 2019; refused when two would be the same.", _flag
     )
+    fast_decode: bool = _option(
+        False,
+        "Decode JPEGs of at least twice a frame's size at a smaller scale: quicker, with slightly other pixels, and so "
+        "slightly other results.",
+        _flag,
+    )
     max_pixels: int = _option(200000000, "Refuse images with more pixels than this, unread.", _whole(1), "PIXELS")
     threads: int = _option(
         0, "CPU threads of each engine; 0 lets it choose (on CPU workers: its share of the cores).", _whole(0), "N"

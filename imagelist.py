@@ -100,7 +100,8 @@ class ImageList:
     def __init__(self, list_path: str, index_path: str) -> None:
         self._path = list_path
         try:
-            self._starts = np.memmap(index_path, dtype="<u8", mode="r")
+            # Looking something up in a memmap makes a memmap, which takes ten times as long as in a plain array.
+            self._starts = np.asarray(np.memmap(index_path, dtype="<u8", mode="r"))
             with open(list_path, "rb") as file:
                 size = file.seek(0, 2)
                 self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""

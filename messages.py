@@ -2,8 +2,8 @@
 
     dispatcher                    worker                         loader
         |  <---- WorkerUp, WantBlock |  <---------- LoaderUp         |
-        |  Lease ------------------> |  Memory, Ticket ------------> |
-        |  <-- BlockPart, BlockDone  |  <---- FrameReady/FrameFailed |
+        |  Lease ------------------> |  Memory, Tickets -----------> |
+        |  <-- BlockPart, BlockDone  |  <------------------- Loaded  |
         |  <-- Heartbeat, LoaderHere |                               |
         |  LoaderGone, Stop -------> |  Retire -------------------> |
         |  RetireLoader -----------> |                               |
@@ -13,7 +13,8 @@ Every socket is a ROUTER on the left and a DEALER on the right; the DEALER's ide
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Tuple, Type, Union
+import functools
+from typing import Any, Callable, Dict, List, NamedTuple, Tuple, Type, Union
 
 import msgpack
 
@@ -79,12 +80,12 @@ class WorkerStats(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What an image took a loader, seconds.
+    """What images took a loader, seconds.
 
     Attributes:
         seconds: wall time of all.
         reading: the part of it spent on opening and reading the file.
-        cpu: CPU time.
+        cpu: CPU time of the loader since it said so the last time.
     """
 
     seconds: float
@@ -201,19 +202,25 @@ class LoaderUp(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Where the frames go: a file to map, divided into `slots` of `slot_bytes` each."""
+    """Where the frames go: a file of `bytes` bytes to map."""
 
     path: str
-    slots: int
-    slot_bytes: int
+    bytes: int
 
 
 class Ticket(NamedTuple):
-    """One image asked of a loader, to be put into one slot."""
+    """One image asked of a loader, whose frame goes into the `room` bytes at `offset` of the frame memory."""
 
     ticket: int
     path: bytes
-    slot: int
+    offset: int
+    room: int
+
+
+class Tickets(NamedTuple):
+    """The next images for a loader, in order."""
+
+    tickets: List[Ticket]
 
 
 class Retire(NamedTuple):
@@ -221,17 +228,13 @@ class Retire(NamedTuple):
 
 
 class FrameReady(NamedTuple):
-    """The slot of that ticket holds a frame: uint8 `[height, width, 3]` of an image of the given size, in pixels.
-
-    `cost` are the values of `Cost`.
-    """
+    """A frame is in its place: uint8 `[height, width, 3]`, of an image of the given size, in pixels."""
 
     ticket: int
     height: int
     width: int
     image_height: int
     image_width: int
-    cost: List[Any]
 
 
 class FrameFailed(NamedTuple):
@@ -240,17 +243,32 @@ class FrameFailed(NamedTuple):
     ticket: int
     kind: str
     reason: str
-    cost: List[Any]
+
+
+class Loaded(NamedTuple):
+    """A loader is through with these tickets, which cost it so much altogether.
+
+    `too_large` are tickets whose frames do not fit into their room.
+    """
+
+    ready: List[FrameReady]
+    failed: List[FrameFailed]
+    too_large: List[Any]
+    cost: Cost
 
 
 Message = Union[
     WorkerUp, WorkerFailed, WantBlock, BlockPart, BlockDone, Heartbeat, LoaderHere, LoaderStuck, WorkerDone, Lease, LoaderGone,
-    RetireLoader, Stop, LoaderUp, Memory, Ticket, Retire, FrameReady, FrameFailed,
+    RetireLoader, Stop, LoaderUp, Memory, Tickets, Retire, Loaded,
 ]  # fmt: skip
 
+#: What travels inside of messages: one, or a list of them.
+_Row = Union[Ticket, FrameReady, FrameFailed, Cost]
+
 _KINDS: Tuple[Type[Any], ...] = Message.__args__  # type: ignore[attr-defined]
+_ROWS: Tuple[Type[Any], ...] = _Row.__args__  # type: ignore[attr-defined]
 _BY_NAME: Dict[str, Type[Any]] = {kind.__name__: kind for kind in _KINDS}
-_PYTHON_TYPES = {
+_PYTHON_TYPES: Dict[str, Tuple[Type[Any], ...]] = {
     "int": (int,),
     "float": (int, float),
     "str": (str,),
@@ -275,19 +293,45 @@ def decode(data: bytes) -> Message:
         parts = msgpack.unpackb(data, raw=False, unicode_errors="surrogateescape")
         if not isinstance(parts, list):
             raise ValueError("not a list")
-        kind_name, *values = parts
-        kind = _BY_NAME[kind_name]
-        annotations = kind.__annotations__
-        if len(values) != len(annotations):
-            raise ValueError("{} fields instead of {}".format(len(values), len(annotations)))
-        for (field, annotation), value in zip(annotations.items(), values):
-            if not isinstance(value, _PYTHON_TYPES[_annotation_name(annotation)]):
-                raise ValueError("{}.{} is {!r}".format(kind_name, field, value))
-    except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
+        return _fields(_BY_NAME[parts[0]], parts[1:])  # type: ignore[no-any-return]
+    except (ValueError, TypeError, KeyError, IndexError, msgpack.UnpackException) as error:
         raise ProtocolError("a message that is none of ours: {!r} ({!r})".format(bytes(data[:80]), error))
-    return kind(*values)  # type: ignore[no-any-return]
+
+
+def _fields(kind: Type[Any], values: List[Any]) -> Any:
+    """Values as fields of a message or a row."""
+    checks = _CHECKS[kind]
+    if len(values) != len(checks):
+        raise ValueError("{} fields instead of {}".format(len(values), len(checks)))
+    return kind(*[check(value) for check, value in zip(checks, values)])
+
+
+def _check_of(annotation: str) -> Callable[[Any], Any]:
+    """What checks and returns a field's value."""
+    for row in _ROWS:
+        if annotation == row.__name__:
+            return functools.partial(_fields, row)
+        if annotation == "List[{}]".format(row.__name__):
+            return functools.partial(_list_of, row)
+    return functools.partial(_plain, _PYTHON_TYPES[annotation])
+
+
+def _plain(types: Tuple[Type[Any], ...], value: Any) -> Any:
+    if not isinstance(value, types):
+        raise ValueError("{!r} is not {}".format(value, types[-1].__name__))
+    return value
+
+
+def _list_of(row: Type[Any], values: List[Any]) -> List[Any]:
+    return [_fields(row, one) for one in values]
 
 
 def _annotation_name(annotation: Any) -> str:
     # NamedTuple wraps text annotations in ForwardRef on some Python versions and leaves them as text on others.
     return getattr(annotation, "__forward_arg__", annotation)  # type: ignore[no-any-return]
+
+
+_CHECKS: Dict[Type[Any], List[Callable[[Any], Any]]] = {
+    kind: [_check_of(_annotation_name(annotation)) for annotation in kind.__annotations__.values()]
+    for kind in _KINDS + _ROWS
+}

@@ -81,6 +81,8 @@ class Caller:
         self.socket.setsockopt(zmq.LINGER, _LINGER_MS)
         self.socket.set_hwm(0)
         self.socket.connect(address)
+        self._poller = zmq.Poller()
+        self._poller.register(self.socket, zmq.POLLIN)
 
     def send(self, message: Message) -> None:
         """Sends a message."""
@@ -92,9 +94,12 @@ class Caller:
         Raises:
             ProtocolError: when it is none of ours.
         """
-        if not self.socket.poll(int(timeout * 1000)):
-            return None
-        return decode(self.socket.recv())
+        try:
+            return decode(self.socket.recv(zmq.NOBLOCK))
+        except zmq.Again:
+            if not timeout or not self._poller.poll(int(timeout * 1000)):
+                return None
+            return decode(self.socket.recv())
 
     def close(self) -> None:
         """Closes the socket once the last messages are out."""

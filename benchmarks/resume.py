@@ -15,101 +15,35 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 from common import machine
+from hollow_run import HollowRun, run_command, write_list
 
 from divainfer.dispatcher.compaction import compact
 from divainfer.ledger import RESULT, Ledger, replay
 
 HERE = Path(__file__).resolve().parent
-#: Runs the command line with hollow workers and loaders.
-PROGRAM = """
-import sys
-from divainfer.dispatcher import staff
-real = staff.Child
-def hollow(module, orders, environment, log, folder):
-    role = module.split(".")[-1]
-    environment = dict(environment, HOLLOW_ROLE=role, PYTHONPATH={here!r})
-    return real("hollow", orders, environment, log, folder)
-staff.Child = hollow
-from divainfer.cli import main
-main(sys.argv[1:])
-"""
-
-
-class Started:
-    """One start of the program, watched: time to its first lease, peak memory."""
-
-    def __init__(self, arguments: List[str], scratch: Path) -> None:
-        self._mark = scratch / "first-lease"
-        if self._mark.exists():
-            self._mark.unlink()
-        environment = dict(os.environ, HOLLOW_FIRST_LEASE=str(self._mark))
-        self.began = time.time()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM.format(here=str(HERE))] + arguments,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-        )
-        self.memory: List[float] = []
-        self.resident: List[float] = []
-        self.first_lease: Optional[float] = None
-
-    def watch(self, progress: Path, until_done: int) -> None:
-        """Watches until so many images are done, and kills it then; with 0 until it ends."""
-        while self.process.poll() is None:
-            self._look()
-            if until_done and self._done(progress) >= until_done:
-                self.process.send_signal(signal.SIGKILL)
-                self.process.wait()
-                return
-            time.sleep(0.05)
-        assert not until_done and self.process.returncode == 0, self.process.returncode
-
-    def _look(self) -> None:
-        try:
-            with open("/proc/{}/status".format(self.process.pid)) as file:
-                fields = dict(line.split(":", 1) for line in file)
-            self.memory.append(int(fields["RssAnon"].split()[0]) / 1024)
-            self.resident.append(int(fields["VmHWM"].split()[0]) / 1024)
-        except (OSError, KeyError):
-            pass
-        if self.first_lease is None and self._mark.exists():
-            self.first_lease = float(self._mark.read_text()) - self.began
-
-    def _done(self, progress: Path) -> int:
-        try:
-            state = json.loads(progress.read_text())
-        except (OSError, ValueError):
-            return 0
-        return int(state["done"]) if state["time"] > self.began else 0
 
 
 def one_round(images: int, workers: int, scratch: Path) -> Dict[str, float]:
     """All starts of one run of that many images."""
     listed = scratch / "frames.lst"
-    with open(str(listed), "w") as file:
-        for index in range(images):
-            file.write("/data/night/camera{:03d}/{:09d}.jpg\n".format(index // 100000, index))
+    write_list(listed, images)
     out = scratch / "out"
     folder = out / ".divainfer"
-    command = ["run", "--engine", "emulated", "--images", str(listed), "--out", str(out), "--loaders", "1"]
-    command += ["--gpus", "cpu:{}".format(workers), "--progress", "none"]
+    command = run_command(listed, out, workers)
     began = time.monotonic()
-    first = Started(command, scratch)
+    first = HollowRun(command, scratch)
     first.watch(folder / "progress.json", images // 2)
     half_seconds = time.monotonic() - began
-    second = Started(command, scratch)
+    second = HollowRun(command, scratch)
     second.watch(folder / "progress.json", images * 3 // 4)
-    third = Started(["resume", str(out), "--progress", "none"], scratch)
+    third = HollowRun(["resume", str(out), "--progress", "none"], scratch)
     third.watch(folder / "progress.json", 0)
     began = time.monotonic()
     progress = replay(str(folder / "ledger"), images)
@@ -122,8 +56,8 @@ def one_round(images: int, workers: int, scratch: Path) -> Dict[str, float]:
         "resume DIR": third.first_lease,
         "replay": replay_seconds,
         "images/s": (images / 2) / (half_seconds - first.first_lease),
-        "peak MB": max(first.memory + second.memory + third.memory),
-        "peak MB, with mapped files": max(first.resident + second.resident + third.resident),
+        "peak MB": max(start.peak for start in (first, second, third)),
+        "peak MB, with mapped files": max(start.peak_with_files for start in (first, second, third)),
         "ledger MB": (folder / "ledger").stat().st_size / 1e6,
     }
 

@@ -7,6 +7,7 @@ import platform
 import time
 from typing import Any, Dict, List, Optional
 
+from ..machine import usable_cores
 from ..runfolder import write_json
 from .crew import Crew
 from .progress import Rate
@@ -30,6 +31,8 @@ class LiveFile:
         self._earlier = earlier
         self._earlier_failures = earlier_failures
         self._rate = Rate()
+        self._started = time.monotonic()
+        self._cores = usable_cores()
         self._next = 0.0
 
     def update(self, done: int, failures: int, stopping: bool, crews: List[Crew]) -> None:
@@ -55,6 +58,8 @@ class LiveFile:
                     "time": time.time(),
                     "host": platform.node(),
                     "pid": os.getpid(),
+                    "cores": self._cores,
+                    "seconds": now - self._started,
                     "images": self._images,
                     "done": self._earlier + done,
                     "failures": self._earlier_failures + failures,
@@ -76,6 +81,7 @@ class LiveFile:
     def _worker(crew: Crew) -> Dict[str, Any]:
         return {
             "device": crew.device.label,
+            "on_gpu": crew.device.on_gpu,
             "state": crew.state,
             "reason": crew.reason,
             "restarts": crew.restarts,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import shutil
@@ -215,7 +216,8 @@ def dry_run(config: RunConfig, say: Optional[Say] = None) -> Summary:
         summary = Start(plan, folder, tried, say, workers=1, progress=NONE).run()
         if config.out:
             _note_space(config, listing, scratch, say)
-        return summary
+        # Of a few images nothing can be told but that they are few.
+        return dataclasses.replace(summary, verdict=None)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

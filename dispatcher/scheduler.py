@@ -34,6 +34,14 @@ class Block(NamedTuple):
     count: int  # type: ignore[assignment]
 
 
+class _Holding:
+    """What one worker holds: its leases by number, and how many of their images are not done yet."""
+
+    def __init__(self) -> None:
+        self.leases: Dict[int, Block] = {}
+        self.images = 0
+
+
 class Scheduler:
     """Leases for one run.
 
@@ -63,7 +71,9 @@ class Scheduler:
         self._least = max(1, least)
         self._most = max(most, self._least)
         self._next_block = 0
-        self._leases: Dict[int, Block] = {}
+        #: Of workers that hold leases, and the sum of their images: kept, since each request asks for both.
+        self._holdings: Dict[str, _Holding] = {}
+        self._leased = 0
         self._reported: Dict[int, Set[int]] = {}
         self._suspects: Deque[int] = collections.deque()
         self._alone: Set[int] = set()
@@ -73,11 +83,11 @@ class Scheduler:
     @property
     def finished(self) -> bool:
         """Whether every image is done."""
-        return not self.unleased and not self._suspects and not self._leases
+        return not self.unleased and not self._suspects and not self._holdings
 
     def outstanding(self, worker: str) -> int:
         """Images that a worker holds leases on."""
-        return sum(self._left(lease) for lease in self._leases.values() if lease.worker == worker)
+        return self._held(worker).images
 
     def want(self, worker: str, images: int) -> List[Block]:
         """A worker can take that many more images. The request stands until a block answers it."""
@@ -90,10 +100,14 @@ class Scheduler:
         Returns:
             Whether they are; not when the worker does not hold that lease (any more).
         """
-        lease = self._leases.get(block)
-        if lease is None or lease.worker != worker:
+        holding = self._held(worker)
+        if block not in holding.leases:
             return False
-        self._reported.setdefault(block, set()).update(range(start, stop))
+        reported = self._reported.setdefault(block, set())
+        before = len(reported)
+        reported.update(range(start, stop))
+        holding.images -= len(reported) - before
+        self._leased -= len(reported) - before
         self._proven = self._proven or results > 0
         return True
 
@@ -103,11 +117,10 @@ class Scheduler:
         Returns:
             Leases that became possible; None when the worker does not hold that lease (any more).
         """
-        lease = self._leases.get(block)
-        if lease is None or lease.worker != worker:
+        lease = self._held(worker).leases.get(block)
+        if lease is None:
             return None
-        del self._leases[block]
-        self._reported.pop(block, None)
+        self._end(lease)
         self._alone.discard(block)
         self._proven = self._proven or results > 0
         return self._serve()
@@ -125,13 +138,10 @@ class Scheduler:
         self._wanted.pop(worker, None)
         suspected = set(computing)
         convicted: List[int] = []
-        held = sorted(
-            (lease for lease in self._leases.values() if lease.worker == worker), key=lambda lease: lease.start
-        )
+        held = sorted(self._held(worker).leases.values(), key=lambda lease: lease.start)
         for lease in reversed(held):
-            del self._leases[lease.block]
             stop = lease.start + lease.count
-            reported = self._reported.pop(lease.block, set())
+            reported = self._end(lease)
             suspects = [index for index in range(lease.start, stop) if index in suspected and index not in reported]
             if self._proven and lease.block in self._alone:
                 convicted += suspects
@@ -162,7 +172,7 @@ class Scheduler:
 
     def _next(self, worker: str, images: int) -> Optional[Block]:
         """The block a worker gets now, or None."""
-        held = [lease.block for lease in self._leases.values() if lease.worker == worker]
+        held = self._held(worker).leases
         if any(block in self._alone for block in held):
             return None
         if self._suspects and not held and (self._proven or not self._todo):
@@ -189,7 +199,7 @@ class Scheduler:
     def _block_size(self, worker: str) -> int:
         """How many images a worker may have now; 0 when it holds its share of the rest already."""
         held = self.outstanding(worker)
-        rest = self.unleased + sum(map(self._left, self._leases.values()))
+        rest = self.unleased + self._leased
         # Near the end a worker that has hoarded its share must wait, or the others would finish long before it.
         share = -(-rest // self._workers)
         room = share - held if held >= 2 * self._least else max(share - held, self._least)
@@ -198,12 +208,26 @@ class Scheduler:
             return 0
         return max(size - size % self._least, self._least)
 
-    def _left(self, lease: Block) -> int:
-        """Images of a lease that are not done yet."""
-        return lease.count - len(self._reported.get(lease.block, ()))
+    def _held(self, worker: str) -> _Holding:
+        return self._holdings.get(worker) or _Holding()
 
     def _lease(self, worker: str, start: int, count: int) -> Block:
         block = Block(self._next_block, worker, start, count)
         self._next_block += 1
-        self._leases[block.block] = block
+        holding = self._holdings.setdefault(worker, _Holding())
+        holding.leases[block.block] = block
+        holding.images += count
+        self._leased += count
         return block
+
+    def _end(self, lease: Block) -> Set[int]:
+        """Takes a lease back; returns which of its images were reported."""
+        reported = self._reported.pop(lease.block, set())
+        left = lease.count - len(reported)
+        holding = self._holdings[lease.worker]
+        del holding.leases[lease.block]
+        holding.images -= left
+        self._leased -= left
+        if not holding.leases:
+            del self._holdings[lease.worker]
+        return reported

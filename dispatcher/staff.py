@@ -28,15 +28,15 @@ class Staff:
         folder: the run folder.
         listing: the image list.
         dispatcher: address of the dispatcher's socket.
-        remember: decoded frames that each loader keeps.
+        remember: how many frames each loader keeps, to give them again without decoding.
     """
 
     def __init__(self, plan: Plan, folder: RunFolder, listing: Listing, dispatcher: str, remember: int = 0) -> None:
+        self._remember = remember
         self._plan = plan
         self._folder = folder
         self._listing = listing
         self._dispatcher = dispatcher
-        self._remember = remember
 
     def crews(self, devices: Sequence[Device]) -> List[Crew]:
         """A crew for each device; nothing is started yet."""
@@ -105,8 +105,9 @@ class Staff:
             short_edge_size=plan.short_edge_size,
             max_size=plan.max_size,
             max_pixels=plan.config.max_pixels,
-            patience=plan.config.boot_timeout,
+            fast_decode=plan.config.fast_decode,
             remember=self._remember,
+            patience=plan.config.boot_timeout,
         )
         log_file = self._folder.log("loaders-{}".format(crew.seat))
         environment = dict(_LOADER_ENVIRONMENT, OPENCV_IO_MAX_IMAGE_PIXELS=str(plan.config.max_pixels))

@@ -9,10 +9,13 @@ import os
 import time
 from typing import Any, Callable, List, Optional, Sequence
 
-from ..config import lasting
+from ..config import lasting, to_json
 from ..imagelist import ImageList, Listing
 from ..ledger import FAILED, OPEN, RESULT, Ledger, Progress, replay, standing_failures
 from ..lock import RunLock
+from ..machine import usable_cores
+from ..monitor.facts import WorkerFacts, make_facts
+from ..monitor.verdict import verdict
 from ..naming import JSON
 from ..output.formats import BLOCK_IMAGES, USUAL_BYTES, make_keeper
 from ..runfolder import RunFolder, write_json
@@ -51,7 +54,7 @@ class Start:
         lock: the folder's; None for a folder of nobody else's.
         workers: how many of the plan's devices are used; None for all.
         progress: overrules the plan's `--progress`.
-        remember: decoded frames that each loader keeps, so that an image that comes again costs it a copy only.
+        remember: how many frames each loader keeps, to give them again without decoding: for measurements.
         watch: sees the crews about five times a second; once it says True the run ends, which is then no interruption.
     """
 
@@ -193,12 +196,19 @@ class Start:
         after = replay(self._folder.ledger, self._listing.count)
         results = after.count(RESULT)
         kinds = collections.Counter(failure.kind for failure in standing_failures(self._folder.ledger, after))
+        computed = results - results_before
+        facts = make_facts(
+            [WorkerFacts(crew.device.label, crew.device.on_gpu, self._plan.loaders, crew.stats) for crew in crews],
+            usable_cores(),
+            seconds,
+            to_json(self._plan.config),
+        )
         return Summary(
             images=self._listing.count,
             results=results,
             failures=after.count(FAILED),
             failure_kinds=dict(kinds),
-            computed=results - results_before,
+            computed=computed,
             detections=sum(crew.stats.detections for crew in crews),
             seconds=seconds,
             interrupted=stopped and not error,
@@ -207,6 +217,7 @@ class Start:
             workers=tuple(
                 WorkerSummary(crew.device.label, crew.description, crew.restarts, crew.stats) for crew in crews
             ),
+            verdict=verdict(facts) if computed > 0 else None,
         )
 
 

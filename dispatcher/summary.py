@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..errors import EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUN_FAILED
 from ..messages import WorkerStats
+from ..monitor.verdict import Verdict
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Summary:
         error: why it could not go on; "" when it could.
         out: the output folder.
         workers: one entry a worker.
+        verdict: what bounded this start; None when it has no result.
     """
 
     images: int
@@ -62,6 +64,7 @@ class Summary:
     error: str
     out: str
     workers: Tuple[WorkerSummary, ...]
+    verdict: Optional[Verdict] = None
 
     @property
     def exit_code(self) -> int:
@@ -87,6 +90,7 @@ class Summary:
         plain = dataclasses.asdict(self)
         plain["frames_per_second"] = self.frames_per_second
         plain["exit_code"] = self.exit_code
+        plain["verdict"] = self.verdict.to_json() if self.verdict else None
         plain["workers"] = [
             {
                 "device": worker.device,
@@ -132,4 +136,4 @@ class Summary:
                     "  (restarts: {})".format(worker.restarts) if worker.restarts else "",
                 )
             )
-        return lines
+        return lines + ([self.verdict.sentence] if self.verdict else [])

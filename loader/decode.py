@@ -43,7 +43,9 @@ def image_size(data: bytes) -> Optional[Tuple[int, int]]:
     return None if header.turned else (header.height, header.width)
 
 
-def decode(data: bytes, max_pixels: int, into: Optional[np.ndarray] = None) -> np.ndarray:
+def decode(
+    data: bytes, max_pixels: int, into: Optional[np.ndarray] = None, at_least: Tuple[int, int] = (0, 0)
+) -> np.ndarray:
     """Decodes a whole image: the first frame where there are several, upright, 8 bit, without alpha.
 
     Args:
@@ -51,6 +53,8 @@ def decode(data: bytes, max_pixels: int, into: Optional[np.ndarray] = None) -> n
         max_pixels: an image with more is refused before memory is taken for it.
         into: writable flat C-contiguous uint8 memory of any length. A JPEG that `image_size` knows and that fits is decoded
             there. After an error its content is undefined.
+        at_least: height and width, pixels; if given, a JPEG that `image_size` knows may be decoded at a smaller scale, but
+            not below these.
 
     Returns:
         uint8 `[H, W, 3]`, BGR, C-contiguous; a view on `into`, or new memory.
@@ -64,7 +68,7 @@ def decode(data: bytes, max_pixels: int, into: Optional[np.ndarray] = None) -> n
     if data.startswith(JPEG):
         jpeg = read_jpeg_header(data)
         check_pixels((jpeg.height, jpeg.width), max_pixels)
-        return decode_jpeg(data, jpeg, into)
+        return decode_jpeg(data, jpeg, into, at_least)
     header = read_header(data)
     if header.size is not None:
         check_pixels(header.size, max_pixels)

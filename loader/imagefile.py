@@ -45,7 +45,22 @@ def read_image_file(path: bytes) -> bytes:
         ImageError: kind "missing", "unreadable", "folder", "special", "empty" or "too-large".
         OSError: when the machine has run out of something (file descriptors, memory).
     """
-    descriptor = open_image_file(path)
+    return read_open_file(open_image_file(path))
+
+
+def read_open_file(descriptor: int) -> bytes:
+    """The whole content of a file that `open_image_file` has opened; closes it.
+
+    Args:
+        descriptor: the file.
+
+    Returns:
+        At least one byte.
+
+    Raises:
+        ImageError: kind "unreadable", "empty" or "too-large".
+        OSError: when the machine has run out of something (file descriptors, memory).
+    """
     try:
         length = os.fstat(descriptor).st_size
         if length > MAX_FILE_BYTES:

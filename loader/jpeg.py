@@ -94,13 +94,17 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
     raise ImageError("corrupt", "the JPEG has no complete header")
 
 
-def decode_jpeg(data: bytes, header: JpegHeader, into: Optional[np.ndarray] = None) -> np.ndarray:
+def decode_jpeg(
+    data: bytes, header: JpegHeader, into: Optional[np.ndarray] = None, at_least: Tuple[int, int] = (0, 0)
+) -> np.ndarray:
     """Decodes a whole JPEG.
 
     Args:
         data: the whole file.
         header: its header.
         into: writable flat uint8 memory for the pixels, used when they fit and lie in the file as they are to be seen.
+        at_least: height and width, pixels; if given, the image is decoded at some eighths of its size (by leaving out
+            frequencies, which libjpeg can), the fewest with which neither edge becomes shorter. Then `into` is not used.
 
     Returns:
         uint8 `[H, W, 3]`, BGR, upright, C-contiguous.
@@ -109,7 +113,7 @@ def decode_jpeg(data: bytes, header: JpegHeader, into: Optional[np.ndarray] = No
         ImageError: kind "truncated", "corrupt" or "unsupported".
     """
     need = header.height * header.width * 3
-    if into is None or header.turned or into.size < need:
+    if into is None or header.turned or into.size < need or any(at_least):
         into = None
     else:
         into = into[:need]
@@ -117,7 +121,7 @@ def decode_jpeg(data: bytes, header: JpegHeader, into: Optional[np.ndarray] = No
     # Three things can be mended: the header, the filler, the end marker.
     while len(complaints) < 4:
         try:
-            pixels = simplejpeg.decode_jpeg(data, "BGR", buffer=into)
+            pixels = simplejpeg.decode_jpeg(data, "BGR", min_height=at_least[0], min_width=at_least[1], buffer=into)
         except ValueError as error:
             complaints.append(str(error))
         else:

@@ -1,21 +1,24 @@
-"""One loader: takes tickets, reads, decodes and resizes their images (files, or frames of videos) into slots, and says so."""
+"""One loader: takes tickets, reads, decodes and resizes their images (or frames of videos) into their places, and says so."""
 
 from __future__ import annotations
 
+import collections
 import logging
 import os
 import time
-from typing import Dict, List, Optional, Tuple
+from typing import Deque, Dict, Optional, Tuple
 
 import cv2
 import numpy as np
 
 from ..boot import LoaderOrders
 from ..geometry import target_size
-from ..messages import Cost, FrameFailed, FrameReady, LoaderUp, Memory, Message, Retire, Ticket
+from ..messages import FrameFailed, FrameReady, LoaderUp, Memory, Retire, Ticket, Tickets
 from ..sockets import Caller
 from ..video.file import is_other_video, is_video, parse_frame_path
-from .decode import ImageError, decode, image_size, read_image_file
+from .ahead import ReadAhead
+from .answer import Answer
+from .decode import ImageError, decode, image_size
 from .memory import FrameMemory
 from .resize import resize
 from .video import Videos, why_no_frames
@@ -34,9 +37,12 @@ class Loader:
         self._orders = orders
         self._worker = Caller(orders.worker, orders.name)
         self._videos = Videos(orders.max_pixels)
-        self._reading = 0.0
-        #: By path: the frame, and the image's height and width.
-        self._remembered: Dict[bytes, Tuple[np.ndarray, int, int]] = {}
+        self._ahead = ReadAhead()
+        self._hand: Deque[Ticket] = collections.deque()
+        self._answer = Answer()
+        self._retired = False
+        #: Frames, and their images' heights and widths, by path.
+        self._kept: Dict[bytes, Tuple[np.ndarray, Tuple[int, int]]] = {}
 
     def run(self) -> int:
         """Works until it is retired, or killed: a loader has nothing to lose.
@@ -52,60 +58,77 @@ class Loader:
             log.error("the worker did not answer within %.0f s", self._orders.patience)
             return 1
         self._memory = FrameMemory.attach(*first)
-        while True:
-            message = self._worker.receive(1.0)
-            if isinstance(message, Ticket):
-                self._worker.send(self._load(message))
+        while not self._retired:
+            self._hear(0.0 if self._hand else 1.0)
+            if self._hand:
+                self._load(self._hand.popleft())
+                if not self._hand or self._answer.is_due:
+                    self._worker.send(self._answer.take())
+        return 0
+
+    def _hear(self, timeout: float) -> None:
+        message = self._worker.receive(timeout)
+        while message is not None:
+            if isinstance(message, Tickets):
+                for ticket in message.tickets:
+                    if self._hand:
+                        self._ahead.begin(ticket)
+                    self._hand.append(ticket)
             elif isinstance(message, Retire):
-                return 0
-            elif message is not None:
+                self._retired = True
+            else:
                 log.warning("the worker sent %r, which is not for a loader", message)
+            message = self._worker.receive()
 
-    def _load(self, ticket: Ticket) -> Message:
-        started, started_cpu = time.monotonic(), time.thread_time()
-        self._reading = 0.0
-
-        def cost() -> List[float]:
-            return list(Cost(time.monotonic() - started, self._reading, time.thread_time() - started_cpu))
-
-        slot = self._memory.slot(ticket.slot)
+    def _load(self, ticket: Ticket) -> None:
+        answer = self._answer
+        started = time.monotonic()
         try:
-            height, width, image_height, image_width = self._fill_or_copy(slot, ticket.path)
+            self._fill(ticket)
         except ImageError as error:
-            return FrameFailed(ticket.ticket, error.kind, error.reason, cost())
+            answer.failed.append(FrameFailed(ticket.ticket, error.kind, error.reason))
         except MemoryError:
-            return FrameFailed(ticket.ticket, "too-large", "not enough memory to decode it", cost())
-        return FrameReady(ticket.ticket, height, width, image_height, image_width, cost())
+            answer.failed.append(FrameFailed(ticket.ticket, "too-large", "not enough memory to decode it"))
+        finally:
+            self._ahead.end(ticket)
+        answer.add(time.monotonic() - started, self._ahead.seconds())
 
-    def _fill_or_copy(self, slot: np.ndarray, path: bytes) -> Tuple[int, int, int, int]:
-        """As `_fill`; a frame that is remembered is only copied."""
-        known = self._remembered.get(path)
-        if known is not None:
-            frame, image_height, image_width = known
-            slot[: frame.size] = frame.reshape(-1)
-            return frame.shape[0], frame.shape[1], image_height, image_width
-        height, width, image_height, image_width = self._fill(slot, path)
-        if len(self._remembered) < self._orders.remember:
-            frame = slot[: height * width * 3].reshape(height, width, 3).copy()
-            self._remembered[path] = (frame, image_height, image_width)
-        return height, width, image_height, image_width
+    def _fill(self, ticket: Ticket) -> None:
+        """Puts an image's frame into its place."""
+        room = self._memory.room(ticket.offset, ticket.room)
+        kept = self._kept.get(ticket.path)
+        if kept is None:
+            image, size = self._image(ticket, room)
+        else:
+            image, size = kept
+        height, width = self._target(*size)
+        frame = room[: height * width * 3]
+        if len(frame) < height * width * 3:
+            self._answer.too_large.append(ticket.ticket)
+            return
+        frame = resize(image, height, width, frame.reshape(height, width, 3))
+        self._answer.ready.append(FrameReady(ticket.ticket, height, width, *size))
+        if kept is None and len(self._kept) < self._orders.remember:
+            self._kept[ticket.path] = (frame.copy(), size)
 
-    def _fill(self, slot: np.ndarray, path: bytes) -> Tuple[int, int, int, int]:
-        """Puts an image's frame into a slot; returns the frame's height and width, and the image's."""
-        orders = self._orders
-        image = self._from_video(path)
-        if image is None:
-            began = time.monotonic()
-            data = read_image_file(path)
-            self._reading = time.monotonic() - began
-            size = image_size(data)
-            # An image of the right size is decoded where the engine will read it, and never copied.
-            in_place = size is not None and size == target_size(*size, orders.short_edge_size, orders.max_size)
-            image = decode(data, orders.max_pixels, slot if in_place else None)
-        image_height, image_width = image.shape[:2]
-        height, width = target_size(image_height, image_width, orders.short_edge_size, orders.max_size)
-        resize(image, height, width, slot[: height * width * 3].reshape(height, width, 3))
-        return height, width, image_height, image_width
+    def _image(self, ticket: Ticket, room: np.ndarray) -> Tuple[np.ndarray, Tuple[int, int]]:
+        """An image's pixels, uint8 `[H, W, 3]`, and its height and width, which are more where it was decoded smaller."""
+        image = self._from_video(ticket.path)
+        if image is not None:
+            return image, image.shape[:2]
+        data = self._ahead.read(ticket)
+        size = image_size(data)
+        if size is None:
+            image = decode(data, self._orders.max_pixels)
+            return image, image.shape[:2]
+        target = self._target(*size)
+        smaller = self._orders.fast_decode and size[0] >= 2 * target[0] and size[1] >= 2 * target[1]
+        # An image of the right size is decoded where the engine will read it, and never copied.
+        in_place = room if size == target else None
+        return decode(data, self._orders.max_pixels, in_place, target if smaller else (0, 0)), size
+
+    def _target(self, height: int, width: int) -> Tuple[int, int]:
+        return target_size(height, width, self._orders.short_edge_size, self._orders.max_size)
 
     def _from_video(self, path: bytes) -> Optional[np.ndarray]:
         """A frame's pixels, uint8 `[H, W, 3]`; None when the path is an image's."""

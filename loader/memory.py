@@ -1,4 +1,4 @@
-"""The shared frame memory: slots of one size in which loaders put frames and from which the engine reads them.
+"""The shared frame memory, in which loaders put frames and from which the engine reads them.
 
 The memory is a file without a name on `/dev/shm` (`O_TMPFILE`), so that nothing can stay behind, whoever is killed when.
 Loaders reach it through `/proc/<worker>/fd/<n>`, which the kernel allows to processes of the same user only.
@@ -19,35 +19,31 @@ SHARED_FOLDER = "/dev/shm"
 
 
 class FrameMemory:
-    """Slots for frames.
+    """Memory for frames.
 
     Args:
         file: file descriptor of the memory; owned by this object.
-        slots: number of slots.
-        slot_bytes: bytes of the largest frame.
+        size: its bytes.
     """
 
-    def __init__(self, file: int, slots: int, slot_bytes: int) -> None:
-        self._file = file
-        self.slots = slots
-        self.slot_bytes = slot_bytes
+    def __init__(self, file: int, size: int) -> None:
+        self.size = size
         self.path = "/proc/{}/fd/{}".format(os.getpid(), file)
-        self._map = mmap.mmap(file, slots * slot_bytes)
+        self._file = file
+        self._map = mmap.mmap(file, size)
         self._bytes = np.frombuffer(self._map, dtype=np.uint8)
 
     @classmethod
-    def create(cls, slots: int, frame_bytes: int) -> "FrameMemory":
+    def create(cls, size: int) -> "FrameMemory":
         """Makes the memory and takes all of it at once.
 
         Args:
-            slots: number of slots.
-            frame_bytes: bytes of the largest frame.
+            size: bytes.
 
         Raises:
             EngineBootError: when the shared memory has not that much room. Without this, a full `/dev/shm` would end
                 some loader by SIGBUS in the middle of the run.
         """
-        size = slots * frame_bytes
         try:
             file = os.open(SHARED_FOLDER, os.O_TMPFILE | os.O_RDWR, 0o600)
             os.posix_fallocate(file, 0, size)
@@ -57,31 +53,27 @@ class FrameMemory:
                     "{}: no shared memory can be made there ({}).".format(SHARED_FOLDER, error.strerror)
                 )
             raise EngineBootError(
-                "{} has not {:.0f} MB left for {} frames. Give a smaller --queue-mem, or make it larger "
-                "(docker run --shm-size).".format(SHARED_FOLDER, size / 1e6, slots)
+                "{} has not {:.0f} MB left for frames. Give a smaller --queue-mem, or make it larger "
+                "(docker run --shm-size).".format(SHARED_FOLDER, size / 1e6)
             )
-        return cls(file, slots, frame_bytes)
+        return cls(file, size)
 
     @classmethod
-    def attach(cls, path: str, slots: int, slot_bytes: int) -> "FrameMemory":
+    def attach(cls, path: str, size: int) -> "FrameMemory":
         """Maps another process's memory by its `path`."""
-        return cls(os.open(path, os.O_RDWR), slots, slot_bytes)
+        return cls(os.open(path, os.O_RDWR), size)
 
-    def slot(self, slot: int) -> np.ndarray:
-        """A slot's bytes: uint8 `[slot_bytes]`, writable."""
-        start = slot * self.slot_bytes
-        return self._bytes[start : start + self.slot_bytes]
+    def room(self, offset: int, size: int) -> np.ndarray:
+        """A part of the memory: uint8 `[size]`, writable."""
+        return self._bytes[offset : offset + size]
 
-    def batch(self, slots: Sequence[int], height: int, width: int) -> np.ndarray:
-        """The frames of some slots, all of one shape.
+    def batch(self, offsets: Sequence[int], height: int, width: int) -> np.ndarray:
+        """The frames that begin at some offsets, all of one shape.
 
         Returns:
-            uint8 `[len(slots), height, width, 3]`, C-contiguous: a view where the frames fill neighbouring slots, else a copy.
+            uint8 `[len(offsets), height, width, 3]`, C-contiguous: a view where the frames lie side by side, else a copy.
         """
-        size = height * width * 3
-        first = slots[0]
-        side_by_side = list(slots) == list(range(first, first + len(slots)))
-        if len(slots) == 1 or (side_by_side and size == self.slot_bytes):
-            start = first * self.slot_bytes
-            return self._bytes[start : start + len(slots) * size].reshape(len(slots), height, width, 3)
-        return np.stack([self.slot(slot)[:size].reshape(height, width, 3) for slot in slots])
+        size, first, count = height * width * 3, offsets[0], len(offsets)
+        if list(offsets) == list(range(first, first + count * size, size)):
+            return self._bytes[first : first + count * size].reshape(count, height, width, 3)
+        return np.stack([self.room(offset, size).reshape(height, width, 3) for offset in offsets])

@@ -10,9 +10,12 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from ..ledger import FAILED, OPEN, RESULT, Progress, replay, standing_failures
 from ..lock import holder
+from ..messages import WorkerStats
 from ..ownerfile import Owner
 from ..runfolder import RunFolder
 from ..runrecord import read_run_record
+from .facts import WorkerFacts, make_facts
+from .verdict import verdict
 
 RUNNING, STOPPING, SILENT = "running", "stopping", "silent"
 FINISHED, STOPPED, FAILED_RUN, KILLED = "finished", "stopped", "failed", "killed"
@@ -41,6 +44,7 @@ class Status(NamedTuple):
         images_per_second: over the last minute; None when nothing is computed.
         seconds_left: at that rate.
         workers: an entry a worker with `device`, `state`, `restarts`, `stats`; empty when none ever worked.
+        verdict: what bounds the last start, as in `summary.json`; None while nothing tells.
     """
 
     out: str
@@ -59,6 +63,7 @@ class Status(NamedTuple):
     images_per_second: Optional[float]
     seconds_left: Optional[float]
     workers: List[Dict[str, Any]]
+    verdict: Optional[Dict[str, Any]]
 
     def lines(self) -> List[str]:
         """The status as the operator reads it."""
@@ -82,7 +87,7 @@ class Status(NamedTuple):
             lines.append("{:.1f} images/s, {} left".format(self.images_per_second, left))
         for number, worker in enumerate(self.workers):
             lines.append(_worker_line(number, worker))
-        return lines
+        return lines + ([self.verdict["sentence"]] if self.verdict else [])
 
     def _state_in_words(self) -> str:
         again = "`divainfer resume {}` carries on".format(self.out)
@@ -120,6 +125,9 @@ def status(out: str) -> Status:
     state = _state(owner, live, silent, progress, summary)
     at_work = state in (RUNNING, STOPPING)
     workers = summary.get("workers", []) if owner is None else live.get("workers", [])
+    found = summary.get("verdict")
+    if owner is not None:
+        found = _verdict(live, record.config) if at_work and live.get("time", 0.0) >= owner.since else None
     return Status(
         out=folder.out,
         state=state,
@@ -137,6 +145,7 @@ def status(out: str) -> Status:
         images_per_second=live.get("images_per_second") if at_work else None,
         seconds_left=live.get("seconds_left") if at_work else None,
         workers=workers,
+        verdict=found,
     )
 
 
@@ -152,6 +161,18 @@ def _state(
     if summary.get("error"):
         return FAILED_RUN
     return STOPPED if summary else KILLED
+
+
+def _verdict(live: Dict[str, Any], config: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    """What bounds a start that is at work; None when its dispatcher is of a version that does not tell enough."""
+    try:
+        workers = [
+            WorkerFacts(worker["device"], worker["on_gpu"], worker["stats"]["loaders"], WorkerStats(**worker["stats"]))
+            for worker in live["workers"]
+        ]
+        return verdict(make_facts(workers, live["cores"], live["seconds"], config)).to_json() if workers else None
+    except (KeyError, TypeError):
+        return None
 
 
 def _read(path: str) -> Dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import zlib
 from typing import Dict, Iterable, Set
@@ -14,6 +13,7 @@ from ..imagelist import ImageList
 from ..ledger import Progress
 from ..naming import Naming
 from ..runfolder import FOLDER, RunFolder
+from .encoding import encode_json
 from .format import Finished, Keeper, Row, Store
 
 #: Folders known to exist; forgotten now and then, so that a list of millions of folders does not fill the memory.
@@ -44,7 +44,7 @@ class JsonFiles(Store):
         name = self._naming.result_name(row.image)
         if is_ours(name):
             raise OSError(errno.EINVAL, "its name is one of the run folder's own")
-        content = json.dumps(row.detections).encode("ascii")
+        content = encode_json(row.detections)
         self._write(name, content)
         self._checksums[row.index] = zlib.crc32(content)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Iterator, List
 
+from .encoding import decode_json, encode_json
 from .format import Row
 
 
 def encode(rows: List[Row]) -> bytes:
     r"""A file's content. Odd bytes of names are `\udcXX` escapes (Python's `surrogateescape`)."""
     lines = [
-        json.dumps(
+        encode_json(
             {
                 "index": row.index,
                 "image": os.fsdecode(row.image),
@@ -22,7 +22,7 @@ def encode(rows: List[Row]) -> bytes:
         )
         for row in rows
     ]
-    return "".join(line + "\n" for line in lines).encode("ascii")
+    return b"".join(line + b"\n" for line in lines)
 
 
 def decode(content: bytes) -> Iterator[Row]:
@@ -32,6 +32,6 @@ def decode(content: bytes) -> Iterator[Row]:
         ValueError, KeyError, TypeError: when it is no such file.
     """
     for line in content.splitlines():
-        row = json.loads(line.decode("ascii"))
+        row = decode_json(line)
         height, width = row["im_size"]
         yield Row(row["index"], os.fsencode(row["image"]), (height, width), row["detections"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -12,6 +11,7 @@ from ..ledger import RESULT, Progress, replay
 from ..naming import JSON, PARQUET
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord, read_run_record
+from .encoding import decode_json
 from .format import Row
 from .formats import CODECS
 from .parquet import check_pyarrow
@@ -72,7 +72,7 @@ def _files(folder: RunFolder, images: ImageList, record: RunRecord, progress: Pr
         if progress.states[index] == RESULT:
             try:
                 with open(path, "rb") as result:
-                    detections = json.loads(result.read().decode("ascii"))
+                    detections = decode_json(result.read())
             except (OSError, ValueError) as error:
                 raise _damaged(path, error)
             if fault(detections) is not None:

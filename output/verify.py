@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import zlib
 from typing import Callable, Iterator, List, NamedTuple, Set
@@ -16,6 +15,7 @@ from ..lock import holder
 from ..naming import JSON, PARQUET, Naming
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord, read_run_record
+from .encoding import decode_json
 from .formats import CODECS
 from .jsonfiles import is_ours
 from .parquet import check_pyarrow
@@ -136,7 +136,7 @@ def _json_files(folder: RunFolder, naming: Naming, images: ImageList, progress: 
 
 def _json_fault(content: bytes) -> str:
     try:
-        wrong = fault(json.loads(content.decode("ascii")))
+        wrong = fault(decode_json(content))
     except ValueError as error:
         wrong = "no JSON: {}".format(error)
     return wrong or "the checksum differs"

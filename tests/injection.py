@@ -25,17 +25,19 @@ CRASH_MARKER = b"<injected: the loader crashes>"
 HANG_MARKER = b"<injected: the loader hangs>"
 
 
-def injected(strike: str = "", env: Optional[Dict[str, str]] = None) -> Dict[str, str]:
+def injected(strike: str = "", env: Optional[Dict[str, str]] = None, delay: str = "") -> Dict[str, str]:
     """The environment of a run that can be made to fail.
 
     Args:
         strike: what fails in it by itself, such as "dispatcher fdatasync 2 kill-before"; see `sitecustomize.py`.
         env: what is to be in it besides.
+        delay: what is slow in it, such as "loader open 0.02": each `os.open` of a loader takes 0.02 s more.
     """
     env = dict(env or {})
     others = env.get("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
     env["PYTHONPATH"] = os.pathsep.join([str(INJECTED)] + [path for path in others.split(os.pathsep) if path])
     env["INJECTED_STRIKE"] = strike
+    env["INJECTED_DELAY"] = delay
     return env
 
 

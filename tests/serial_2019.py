@@ -83,4 +83,4 @@ def serial_result(
                 "segmentation": None,
             }
         )
-    return json.dumps(found).encode()
+    return json.dumps(found, separators=(",", ":")).encode()

@@ -8,11 +8,12 @@ from ..messages import Failure
 
 
 class Frame(NamedTuple):
-    """A decoded frame in its slot; heights and widths in pixels."""
+    """A decoded frame in its place, at `offset` of the frame memory; heights and widths in pixels."""
 
     index: int  # type: ignore[assignment]
     block: int
-    slot: int
+    cell: int
+    offset: int
     height: int
     width: int
     image_height: int
@@ -20,12 +21,13 @@ class Frame(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """Send this ticket to that loader."""
+    """Send this ticket to that loader; its frame goes into the `room` bytes at `offset` of the frame memory."""
 
     loader: str
     ticket: int
     index: int  # type: ignore[assignment]
-    slot: int
+    offset: int
+    room: int
 
 
 class Compute(NamedTuple):

@@ -169,7 +169,7 @@ class Computing:
                 *wanted, height, width
             )
             return [(frame, Failure(frame.index, "size", reason)) for frame in frames]
-        pixels = self._memory.batch([frame.slot for frame in frames], height, width)
+        pixels = self._memory.batch([frame.offset for frame in frames], height, width)
         return list(zip(frames, self._infer(pixels, frames)))
 
     def _infer(self, pixels: np.ndarray, frames: Tuple[Frame, ...]) -> List[Outcome]:

@@ -15,6 +15,7 @@ class Outbox:
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
+        self._woken = False
 
     def fileno(self) -> int:
         """Readable while events wait."""
@@ -23,6 +24,9 @@ class Outbox:
     def put(self, event: Any) -> None:
         """Adds an event."""
         self._events.put(event)
+        if self._woken:
+            return
+        self._woken = True
         try:
             os.write(self._write, b"x")
         except BlockingIOError:
@@ -34,6 +38,8 @@ class Outbox:
             os.read(self._read, 65536)
         except BlockingIOError:
             pass
+        # After the wake-up was read and before the events are taken: whoever adds one from here on wakes the loop again.
+        self._woken = False
         while True:
             try:
                 yield self._events.get_nowait()

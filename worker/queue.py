@@ -1,45 +1,26 @@
 """The frame queue of one worker: leases in, tickets out, frames in, batches out.
 
-Pure: no socket, no thread, no clock of its own. Each event method returns the commands that follow from it.
+Pure: no socket, no thread, no clock of its own. Event methods take note; `follow` returns the commands that follow from all
+events since the last call.
 
-    lease ──> pieces ──Ask──> loader ──frame_ready──> cell ──Compute──> engine ──computed──> slot free
-                 ^                │                                        └──> writer ──written──> Done
-                 └──loader_gone───┘
+    lease ──> pieces ──Ask──> loader ──loaded──> cell ──Compute──> engine ──computed──> place free
+                 ^               │                                     └──> writer ──written──> Done
+                 └──loader_gone──┘
 
-NOTE [cells]: the slots are divided into cells of one batch each, and the images of a cell are asked for in order, so that a
-full cell of one shape lies side by side and is handed to the engine as a view. Frames of a cell with several shapes wait
-in `_leftovers` for others of their shape. Cells, not single slots, because loaders finish out of order: a batch made of the
-first frames that happen to be ready would rarely lie side by side. Which image is asked for next is `pieces.py`'s to say.
+Which image is asked for next is `pieces.py`'s to say, who gets it `hands.py`'s, and where it goes `cells.py`'s.
 """
 
 from __future__ import annotations
 
-import collections
 import math
-from typing import Callable, Deque, Dict, Iterable, List, Optional, Set, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
-from ..messages import Failure
+from ..messages import Failure, FrameFailed, FrameReady
 from ..ranges import between
+from .cells import Cells
 from .commands import Ask, Command, Compute, Convicted, Done, Frame, Part, Retired, Stuck, Want
+from .hands import ATTEMPTS, Hand, Hands, Ticket
 from .pieces import Pieces
-
-#: Tickets a loader holds: the image it works on and the next, so that it never waits for an answer.
-CREDIT = 2
-#: How many loaders an image may take down before it is recorded as a failure.
-ATTEMPTS = 2
-
-
-class _Ticket:
-    """One image on its way through a loader."""
-
-    __slots__ = ("number", "index", "block", "slot", "attempts")
-
-    def __init__(self, number: int, index: int, block: int, slot: int) -> None:
-        self.number = number
-        self.index = index
-        self.block = block
-        self.slot = slot
-        self.attempts = 0
 
 
 class _Block:
@@ -64,38 +45,13 @@ class _Block:
         return parts
 
 
-class _Loader:
-    """A loader and the tickets it holds, in the order it works on them.
-
-    Attributes:
-        since: when it began the first.
-        reported: named as stuck; it gets no more tickets.
-        retiring: it gets no more tickets, and goes when it holds none.
-    """
-
-    def __init__(self) -> None:
-        self.tickets: Deque[_Ticket] = collections.deque()
-        self.since = 0.0
-        self.reported = False
-        self.retiring = False
-
-
-class _Cell:
-    """The slots of one batch. `asked`: slots handed out; `open`: frames awaited; `held`: slots in use."""
-
-    __slots__ = ("asked", "open", "held", "frames")
-
-    def __init__(self) -> None:
-        self.asked = self.open = self.held = 0
-        self.frames: List[Frame] = []
-
-
 class FrameQueue:
     """The state of one worker's queue.
 
     Args:
         slots: frames that the shared memory holds; a multiple of `batch_size`.
         batch_size: frames the engine takes in one step.
+        frame_bytes: bytes of the largest frame.
         deadline: seconds a loader may work on one image.
         block: images that make a whole block; so many are asked for at once, if they are more than the slots.
         report_every: seconds after which the finished part of a block is reported, though the block is not done.
@@ -106,46 +62,40 @@ class FrameQueue:
         self,
         slots: int,
         batch_size: int,
+        frame_bytes: int,
         deadline: float,
         block: int = 1,
         report_every: float = math.inf,
         doomed: Callable[[int], bool] = lambda index: False,
     ) -> None:
-        if slots < batch_size or slots % batch_size:
-            raise ValueError("{} slots do not divide into batches of {}".format(slots, batch_size))
         self.slots = slots
-        self.batch_size = batch_size
-        self._deadline = deadline
+        self.failed = 0
         self._ahead = max(slots, block)
         self._report_every = report_every
         self._doomed = doomed
         self._reported_at: Optional[float] = None
-        self._cells = [_Cell() for _ in range(slots // batch_size)]
-        self._free: Deque[int] = collections.deque(range(len(self._cells)))
-        self._filling: Optional[int] = None
+        self._cells = Cells(slots, batch_size, frame_bytes)
+        self._hands = Hands(deadline, slots)
         self._pieces = Pieces()
-        self._again: Deque[_Ticket] = collections.deque()
+        self._again: List[Ticket] = []
         self._wanted = False
-        self._loaders: "collections.OrderedDict[str, _Loader]" = collections.OrderedDict()
         self._tickets = 0
-        self._leftovers: Dict[Tuple[int, int], List[Frame]] = {}
         self._batches: Dict[int, Compute] = {}
         self._computing = 0
         self._next_batch = 0
         self._blocks: Dict[int, _Block] = {}
         self._draining = False
-        self.failed = 0
+        self._commands: List[Command] = []
 
     @property
     def loaders(self) -> int:
         """Loaders at work."""
-        return len(self._loaders)
+        return len(self._hands)
 
     @property
     def waiting(self) -> int:
         """Decoded frames that wait for the engine or are with it."""
-        in_batches = sum(len(batch.frames) for batch in self._batches.values())
-        return in_batches + sum(len(frames) for frames in self._leftovers.values())
+        return sum(len(batch.frames) for batch in self._batches.values()) + self._cells.waiting
 
     @property
     def has_work(self) -> bool:
@@ -159,256 +109,211 @@ class FrameQueue:
 
     # --- events
 
-    def start(self) -> List[Command]:
-        """The worker is set up; its engine may still be loading."""
-        return self._go_on(0.0)
-
-    def lease(
-        self, block: int, start: int, count: int, now: float, runs: Iterable[Tuple[int, int]] = ()
-    ) -> List[Command]:
+    def lease(self, block: int, start: int, count: int, runs: Iterable[Tuple[int, int]] = ()) -> None:
         """The dispatcher leases images `start` to `start + count - 1`; `runs` of them are frames of one video each."""
         self._wanted = False
         self._pieces.add(block, start, start + count, runs)
         self._blocks[block] = _Block(start, count)
-        return self.give_up(now)
+        self.give_up()
 
-    def give_up(self, now: float) -> List[Command]:
+    def give_up(self) -> None:
         """`doomed` says more than it did: what is left of those runs fails."""
-        commands: List[Command] = []
+        reason = "not tried: loaders ended while decoding another frame of this video."
         for image in self._pieces.drop(self._doomed):
-            failure = Failure(
-                image.index, "crash", "not tried: loaders ended while decoding another frame of this video."
-            )
-            commands += self._image_over(image.block, image.index, failure)
-        return commands + self._go_on(now)
+            self._image_over(image.block, image.index, Failure(image.index, "crash", reason))
+        for ticket in self._hands.drop_suspects(self._doomed):
+            self._fail(ticket, "crash", reason)
 
-    def loader_up(self, loader: str, now: float) -> List[Command]:
+    def loader_up(self, loader: str) -> None:
         """A loader is there."""
-        self._loaders[loader] = _Loader()
-        return self._go_on(now)
+        self._hands.up(loader)
 
-    def loader_gone(self, loader: str, how: str, now: float) -> List[Command]:
+    def loader_gone(self, loader: str, how: str) -> None:
         """A loader's process has ended; what it held is asked for again, or given up."""
-        gone = self._loaders.pop(loader, None)
-        if gone is None:
-            return []
+        if self._hands.of(loader) is None:
+            return
         self._pieces.release(loader)
-        commands: List[Command] = []
-        for ticket in reversed(gone.tickets):
-            if ticket is gone.tickets[0]:
-                ticket.attempts += 1
-            if ticket.attempts >= ATTEMPTS:
-                reason = "{} loaders ended while decoding this image (the last one: {}).".format(ATTEMPTS, how)
-                commands += self._fail(ticket, "crash", reason) + [Convicted(ticket.index)]
-            else:
-                self._again.appendleft(ticket)
-        return commands + self._go_on(now)
+        for ticket in self._hands.gone(loader):
+            reason = "{} loaders ended while decoding this image (the last one: {}).".format(ATTEMPTS, how)
+            self._fail(ticket, "crash", reason)
+            self._commands.append(Convicted(ticket.index))
 
-    def retire(self, loader: str) -> List[Command]:
+    def retire(self, loader: str) -> None:
         """A loader gets no more tickets; it is named as `Retired` once it holds none."""
-        holder = self._loaders.get(loader)
-        if holder is None:
-            return []
-        holder.retiring = True
-        self._pieces.release(loader)
-        return self._retired(loader)
+        hand = self._hands.of(loader)
+        if hand is not None:
+            hand.retiring = True
+            self._pieces.release(loader)
+            self._retired(hand)
 
-    def frame_ready(
-        self, loader: str, number: int, height: int, width: int, image_height: int, image_width: int, now: float
-    ) -> List[Command]:
-        """A loader has filled the slot of a ticket."""
-        ticket = self._returned(loader, number, now)
-        if ticket is None:
-            return []
-        commands = self._retired(loader)
-        cell = self._cells[ticket.slot // self.batch_size]
-        cell.open -= 1
-        frame = Frame(ticket.index, ticket.block, ticket.slot, height, width, image_height, image_width)
-        cell.frames.append(frame)
-        return commands + self._close_cell(ticket.slot // self.batch_size) + self._go_on(now)
+    def loaded(
+        self,
+        loader: str,
+        ready: Sequence[FrameReady],
+        failed: Sequence[FrameFailed],
+        too_large: Sequence[int],
+        seconds: float,
+        now: float,
+    ) -> None:
+        """A loader is through with some tickets.
 
-    def frame_failed(self, loader: str, number: int, kind: str, reason: str, now: float) -> List[Command]:
-        """A loader cannot decode the image of a ticket."""
-        ticket = self._returned(loader, number, now)
-        if ticket is None:
-            return []
-        return self._retired(loader) + self._fail(ticket, kind, reason) + self._go_on(now)
+        Args:
+            loader: its name.
+            ready: frames that are in their places.
+            failed: images that cannot be decoded.
+            too_large: tickets whose frames do not fit into their places.
+            seconds: the time it took for all of them.
+            now: the time.
+        """
+        hand = self._hands.of(loader)
+        if hand is None:
+            return
+        self._hands.learn(len(ready) + len(failed) + len(too_large) or 1, seconds)
+        for frame in ready:
+            ticket = self._hands.take_back(loader, frame.ticket, now)
+            if ticket is not None:
+                place = ticket.place
+                self._compute_all(
+                    self._cells.ready(Frame(ticket.index, ticket.block, place.cell, place.offset, *frame[1:]))
+                )
+        for failure in failed:
+            ticket = self._hands.take_back(loader, failure.ticket, now)
+            if ticket is not None:
+                self._fail(ticket, failure.kind, failure.reason)
+        for number in too_large:
+            ticket = self._hands.take_back(loader, number, now)
+            if ticket is not None:
+                self._compute_all(self._cells.too_large(ticket.place))
+                self._again.append(ticket)
+        self._retired(hand)
 
-    def computed(self, number: int, now: float) -> List[Command]:
+    def computed(self, number: int) -> None:
         """The engine needs the frames of a batch no more."""
         self._computing -= 1
         for frame in self._batches[number].frames:
-            self._release(frame.slot)
-        return self._go_on(now)
+            self._cells.release(frame.cell)
 
-    def written(self, number: int, failures: List[Failure], now: float) -> List[Command]:
+    def written(self, number: int, failures: List[Failure]) -> None:
         """Each image of a batch has its result in place, or is among `failures`."""
         failed = {failure.index: failure for failure in failures}
-        commands: List[Command] = []
         for frame in self._batches.pop(number).frames:
-            commands += self._image_over(frame.block, frame.index, failed.get(frame.index))
-        return commands + self._go_on(now)
+            self._image_over(frame.block, frame.index, failed.get(frame.index))
 
-    def drain(self) -> List[Command]:
+    def drain(self) -> None:
         """From now on asks for nothing more; what is being computed is still written. Reports what is done so far."""
         self._draining = True
-        return self._parts()
+        self._report()
 
     def dropped(self, number: int) -> None:
         """After `drain`: the engine passes a batch over that it had not begun."""
         del self._batches[number]
 
-    def give_back(self) -> List[Command]:
+    def give_back(self) -> None:
         """After `drain`, once `at_rest`: reports what is done of each lease, and gives the rest back."""
-        commands: List[Command] = [Done(number, block.parts()) for number, block in sorted(self._blocks.items())]
+        self._commands += [Done(number, block.parts()) for number, block in sorted(self._blocks.items())]
         self._blocks.clear()
-        # What loaders still say of these images comes too late.
-        for loader in self._loaders.values():
-            loader.tickets.clear()
-        return commands
+        self._hands.forget()
 
-    def tick(self, now: float) -> List[Command]:
+    def tick(self, now: float) -> None:
         """Time has passed; names each stuck loader once, and reports parts of blocks when it is time."""
-        commands: List[Command] = self._report(now)
-        for name, loader in self._loaders.items():
-            if loader.tickets and not loader.reported and now - loader.since > self._deadline:
-                loader.reported = True
-                self._pieces.release(name)
-                commands.append(Stuck(name))
-        return commands
-
-    def _report(self, now: float) -> List[Command]:
         if self._reported_at is None:
             self._reported_at = now
-        if now - self._reported_at < self._report_every or self._draining:
-            return []
-        self._reported_at = now
-        return self._parts()
-
-    def _parts(self) -> List[Command]:
-        reports = [Done(number, block.parts(), over=False) for number, block in sorted(self._blocks.items())]
-        return [report for report in reports if report.parts]
+        if now - self._reported_at >= self._report_every and not self._draining:
+            self._reported_at = now
+            self._report()
+        for name in self._hands.stuck(now):
+            self._pieces.release(name)
+            self._commands.append(Stuck(name))
 
     # --- what follows
 
-    def _go_on(self, now: float) -> List[Command]:
-        if self._draining:
-            return []
-        commands: List[Command] = []
-        for name, loader in self._loaders.items():
-            while len(loader.tickets) < CREDIT and not loader.reported and not loader.retiring:
-                ticket = self._next_ticket(name)
-                if ticket is None:
-                    break
-                if not loader.tickets:
-                    loader.since = now
-                loader.tickets.append(ticket)
-                commands.append(Ask(name, ticket.number, ticket.index, ticket.slot))
-        # Whoever was served first now goes last, so that few images spread over all loaders.
-        if commands:
-            self._loaders.move_to_end(commands[0].loader)  # type: ignore[union-attr]
-        commands += self._flush()
-        if not self._wanted and len(self._pieces) < self.slots:
-            self._wanted = True
-            commands.append(Want(self._ahead - len(self._pieces)))
+    def follow(self, now: float) -> List[Command]:
+        """The commands that follow from all events since the last call."""
+        if not self._draining:
+            self._ask(now)
+            self._flush()
+            if not self._wanted and len(self._pieces) < self.slots:
+                self._wanted = True
+                self._commands.append(Want(self._ahead - len(self._pieces)))
+        commands, self._commands = self._commands, []
         return commands
 
-    def _next_ticket(self, loader: str) -> Optional[_Ticket]:
-        if self._again:
-            ticket = self._again.popleft()
-            self._tickets += 1
-            ticket.number = self._tickets
-            return ticket
-        if self._filling is None and not self._free:
+    def _ask(self, now: float) -> None:
+        first: Optional[Hand] = None
+        credit = self._hands.credit
+        for hand in self._hands.hungry():
+            before = len(self._commands)
+            if self._hands.any_suspect:
+                suspect = self._hands.suspect_for(hand)
+                if suspect is not None:
+                    self._give(hand, suspect, now)
+            else:
+                while len(hand.tickets) < credit and not hand.closed:
+                    ticket = self._next_ticket(hand)
+                    if ticket is None:
+                        break
+                    self._give(hand, ticket, now)
+            if first is None and len(self._commands) > before:
+                first = hand
+        if first is not None:
+            self._hands.served_first(first)
+
+    def _give(self, hand: Hand, ticket: Ticket, now: float) -> None:
+        self._tickets += 1
+        ticket.number = self._tickets
+        self._hands.give(hand, ticket, now)
+        self._commands.append(Ask(hand.loader, ticket.number, ticket.index, ticket.place.offset, ticket.place.room))
+
+    def _next_ticket(self, hand: Hand) -> Optional[Ticket]:
+        if not self._cells.any_free:
             return None
-        following = self._pieces.take(loader, hungry=not self._computing)
+        if self._again:
+            if self._again[0].attempts:
+                if hand.tickets:
+                    return None
+                hand.alone = True
+            ticket = self._again.pop(0)
+            ticket.place = self._cells.take()
+            return ticket
+        following = self._pieces.take(hand.loader, hungry=not self._computing)
         if following is None:
             return None
-        if self._filling is None:
-            self._filling = self._free.popleft()
-        cell = self._cells[self._filling]
-        slot = self._filling * self.batch_size + cell.asked
-        cell.asked += 1
-        cell.open += 1
-        cell.held += 1
-        if cell.asked == self.batch_size:
-            self._filling = None
-        self._tickets += 1
-        return _Ticket(self._tickets, following.index, following.block, slot)
+        return Ticket(0, following.index, following.block, self._cells.take())
 
-    def _retired(self, loader: str) -> List[Command]:
-        holder = self._loaders[loader]
-        return [Retired(loader)] if holder.retiring and not holder.tickets else []
+    def _retired(self, hand: Hand) -> None:
+        if hand.retiring and not hand.tickets:
+            self._commands.append(Retired(hand.loader))
 
-    def _returned(self, loader: str, number: int, now: float) -> Optional[_Ticket]:
-        """The ticket that a loader hands back; None when it is not the one it works on."""
-        holder = self._loaders.get(loader)
-        if holder is None or not holder.tickets or holder.tickets[0].number != number:
-            return None
-        holder.since = now
-        return holder.tickets.popleft()
+    def _fail(self, ticket: Ticket, kind: str, reason: str) -> None:
+        self._compute_all(self._cells.failed(ticket.place))
+        self._image_over(ticket.block, ticket.index, Failure(ticket.index, kind, reason))
 
-    def _fail(self, ticket: _Ticket, kind: str, reason: str) -> List[Command]:
-        self._cells[ticket.slot // self.batch_size].open -= 1
-        self._release(ticket.slot)
-        commands = self._image_over(ticket.block, ticket.index, Failure(ticket.index, kind, reason))
-        return commands + self._close_cell(ticket.slot // self.batch_size)
-
-    def _close_cell(self, number: int) -> List[Command]:
-        """Sends the frames of a cell on, once all that were asked for have come."""
-        cell = self._cells[number]
-        if cell.open or number == self._filling or not cell.frames:
-            return []
-        frames, cell.frames = sorted(cell.frames, key=lambda frame: frame.slot), []
-        if len({(frame.height, frame.width) for frame in frames}) == 1:
-            return [self._compute(frames)]
-        commands: List[Command] = []
-        for frame in frames:
-            waiting = self._leftovers.setdefault((frame.height, frame.width), [])
-            waiting.append(frame)
-            if len(waiting) == self.batch_size:
-                commands.append(self._compute(self._leftovers.pop((frame.height, frame.width))))
-        return commands
-
-    def _flush(self) -> List[Command]:
+    def _flush(self) -> None:
         """Computes short batches when nothing else is left to do or to wait for; without this, leftovers would hold up all."""
-        if self._computing or self._again or any(loader.tickets for loader in self._loaders.values()):
-            return []
-        if self._filling is not None:
-            number, self._filling = self._filling, None
-            self._free_if_empty(number)
-            commands = self._close_cell(number)
-            if commands:
-                return commands
-        if not self._leftovers:
-            return []
-        shape = max(self._leftovers, key=lambda shape: len(self._leftovers[shape]))
-        return [self._compute(self._leftovers.pop(shape))]
+        if self._computing or not self._hands.empty:
+            return
+        batch = self._cells.cut()
+        if batch:
+            self._compute_all([batch])
 
-    def _compute(self, frames: List[Frame]) -> Compute:
-        batch = Compute(self._next_batch, tuple(frames))
-        self._next_batch += 1
-        self._batches[batch.number] = batch
-        self._computing += 1
-        return batch
+    def _compute_all(self, batches: List[List[Frame]]) -> None:
+        for frames in batches:
+            batch = Compute(self._next_batch, tuple(frames))
+            self._next_batch += 1
+            self._batches[batch.number] = batch
+            self._computing += 1
+            self._commands.append(batch)
 
-    def _release(self, slot: int) -> None:
-        number = slot // self.batch_size
-        self._cells[number].held -= 1
-        self._free_if_empty(number)
+    def _report(self) -> None:
+        reports = [Done(number, block.parts(), over=False) for number, block in sorted(self._blocks.items())]
+        self._commands += [report for report in reports if report.parts]
 
-    def _free_if_empty(self, number: int) -> None:
-        if not self._cells[number].held and number != self._filling:
-            self._cells[number] = _Cell()
-            self._free.append(number)
-
-    def _image_over(self, number: int, index: int, failure: Optional[Failure]) -> List[Command]:
+    def _image_over(self, number: int, index: int, failure: Optional[Failure]) -> None:
         block = self._blocks[number]
         block.left.remove(index)
         if failure is not None:
             block.failures.append(failure)
             self.failed += 1
-        if block.left:
-            return []
-        del self._blocks[number]
-        return [Done(number, block.parts())]
+        if not block.left:
+            del self._blocks[number]
+            self._commands.append(Done(number, block.parts()))

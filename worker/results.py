@@ -58,14 +58,14 @@ class ResultFormat(NamedTuple):
             EngineError: when a box or a score is not a number.
         """
         boxes, labels, scores, masks = detections
+        if not len(scores):
+            return []
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
             raise EngineError("the engine returned a box or a score that is not a number")
-        kept = scores >= self.score_threshold
-        if self.keep is not None:
-            kept &= np.isin(labels, list(self.keep))
         # Engines differ in the order of their rows, so it is fixed here: by score, then label, then box.
         order = np.lexsort((boxes[:, 3], boxes[:, 2], boxes[:, 1], boxes[:, 0], labels, -scores))
-        order = order[kept[order]]
+        if self.score_threshold > 0 or self.keep is not None:
+            order = order[self._kept(labels, scores)[order]]
         style = STYLES[self.style]
         scale = np.float32(frame_scale(image_size[0], image_size[1], frame_size[0], frame_size[1]))
         corners = boxes[order].astype(np.float32) / scale
@@ -82,6 +82,10 @@ class ResultFormat(NamedTuple):
             for detection in found:
                 detection["im_size"] = list(image_size)
         return found
+
+    def _kept(self, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        kept: np.ndarray = scores >= self.score_threshold
+        return kept if self.keep is None else kept & np.isin(labels, list(self.keep))
 
     def _detection(self, label: int, score: float, box: List[float], segmentation: Any) -> Dict[str, Any]:
         name = self.classes[label] if 0 <= label < len(self.classes) else str(label)

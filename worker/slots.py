@@ -1,24 +1,12 @@
-"""How many slots a worker's queue gets, and how large they are."""
+"""How many slots a worker's queue gets."""
 
 from __future__ import annotations
 
 from ..errors import EngineBootError
-from ..geometry import frame_bytes
+from .cells import cell_bytes
 
-#: Frames begin at multiples of this where they can, so that TensorFlow takes them as they lie instead of copying them.
-_ALIGNMENT = 64
-
-
-def slot_bytes(short_edge_size: int, max_size: int, batch_size: int) -> int:
-    """Bytes of a slot: those of the largest frame.
-
-    Args:
-        short_edge_size: pixels.
-        max_size: pixels.
-        batch_size: frames a step. Only with 1 is the size rounded up: in a larger batch frames must touch.
-    """
-    size = frame_bytes(short_edge_size, max_size)
-    return size + (-size % _ALIGNMENT if batch_size == 1 else 0)
+#: Small frames get this much memory, bytes, for at most so many: each loader has many of them in hand.
+_SMALL, _MOST_SMALL = 1 << 26, 512
 
 
 def slot_count(memory_bytes: int, frame_bytes: int, batch_size: int, streams: int, loaders: int) -> int:
@@ -41,11 +29,13 @@ def slot_count(memory_bytes: int, frame_bytes: int, batch_size: int, streams: in
     # ride out a slow read.
     cells = 2 * (2 * streams + -(-2 * loaders // batch_size))
     least = streams + 1
-    affordable = memory_bytes // (frame_bytes * batch_size)
+    size = cell_bytes(frame_bytes, batch_size)
+    affordable = memory_bytes // size
     if affordable < least:
         raise EngineBootError(
             "--queue-mem: {:.0f} MB hold fewer than {} frames of {:.1f} MB; give at least {:.0f} MB.".format(
                 memory_bytes / 1e6, least * batch_size, frame_bytes / 1e6, least * batch_size * frame_bytes / 1e6 + 1
             )
         )
-    return min(max(cells, -(-16 // batch_size)), affordable) * batch_size
+    small = min(_SMALL // size, _MOST_SMALL // batch_size)
+    return min(max(cells, -(-16 // batch_size), small), affordable) * batch_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import Any, Iterable, List, Set, Tuple
+from typing import Dict, List, Set, Tuple
 
 import zmq
 
@@ -13,6 +13,7 @@ from .. import messages
 from ..boot import WorkerOrders
 from ..computingfile import ComputingFile
 from ..errors import DivaInferError, EngineBootError, OutputError
+from ..geometry import frame_bytes
 from ..imagelist import ImageList
 from ..loader.memory import FrameMemory
 from ..messages import Cost, WorkerStats
@@ -22,7 +23,8 @@ from ..output.formats import make_store
 from ..runfolder import RunFolder
 from ..sockets import Caller, Listener
 from ..video.file import parse_frame_path, runs_of_frames
-from .commands import Ask, Command, Compute, Convicted, Done, Retired, Stuck, Want
+from .cells import cell_bytes
+from .commands import Ask, Compute, Convicted, Done, Retired, Stuck, Want
 from .computing import BootFailed, Computed, Computing, Dropped, Ready, check_fits
 from .engines import engine_class, parse_engine
 from .engines.base import EngineSpec
@@ -30,7 +32,7 @@ from .masks import check_masks
 from .outbox import Outbox
 from .queue import FrameQueue
 from .results import ResultFormat
-from .slots import slot_bytes, slot_count
+from .slots import slot_count
 from .timesplit import TimeSplit
 from .writer import Fatal, Settled, Writer, Written
 
@@ -72,7 +74,7 @@ class Worker:
             return 1
         self._computing.start()
         self._writer.start()
-        self._do(self._queue.start())
+        self._follow()
         poller = zmq.Poller()
         for source in (self._dispatcher.socket, self._loaders.socket, self._outbox):
             poller.register(source, zmq.POLLIN)
@@ -83,6 +85,8 @@ class Worker:
                 self._hear_loaders()
                 self._hear_dispatcher()
                 self._keep_time()
+                self._follow()
+                self._over = self._given_back and not self._settling
         except DivaInferError as error:
             self._fail(error)
             return 1
@@ -102,14 +106,15 @@ class Worker:
             orders.threads, options,
         )  # fmt: skip
         engine = engine_class(name)(spec)
-        size = slot_bytes(orders.short_edge_size, orders.max_size, orders.batch_size)
+        size = frame_bytes(orders.short_edge_size, orders.max_size)
         slots = slot_count(orders.queue_mem, size, orders.batch_size, orders.streams, orders.loaders)
         log.info("queue of %d frames of at most %.1f MB", slots, size / 1e6)
-        self._memory = FrameMemory.create(slots, size)
+        self._memory = FrameMemory.create(slots // orders.batch_size * cell_bytes(size, orders.batch_size))
         self._convicted_videos: Set[bytes] = set()
         self._queue = FrameQueue(
             slots,
             orders.batch_size,
+            size,
             orders.hang_timeout,
             orders.block_images,
             orders.report_every,
@@ -135,11 +140,10 @@ class Worker:
 
     def _hear_engine(self) -> None:
         for event in self._outbox.take_all():
-            now = time.monotonic()
             if isinstance(event, Computed):
-                self._do(self._queue.computed(event.number, now))
+                self._queue.computed(event.number)
             elif isinstance(event, Written):
-                self._do(self._queue.written(event.number, event.failures, now))
+                self._queue.written(event.number, event.failures)
             elif isinstance(event, Settled):
                 self._settling -= 1
                 kind = messages.BlockDone if event.over else messages.BlockPart
@@ -167,43 +171,38 @@ class Worker:
             if heard is None:
                 return
             loader, message = heard
-            now = time.monotonic()
-            if isinstance(message, messages.FrameReady):
-                self._note_cost(message.cost)
-                self._do(self._queue.frame_ready(loader, *message[:5], now=now))
-            elif isinstance(message, messages.FrameFailed):
-                self._note_cost(message.cost)
-                self._do(self._queue.frame_failed(loader, message.ticket, message.kind, message.reason, now))
+            if isinstance(message, messages.Loaded):
+                self._loaded(loader, message)
             elif isinstance(message, messages.LoaderUp):
-                memory = self._memory
-                self._loaders.send(loader, messages.Memory(memory.path, memory.slots, memory.slot_bytes))
+                self._loaders.send(loader, messages.Memory(self._memory.path, self._memory.size))
                 self._dispatcher.send(messages.LoaderHere(loader))
-                self._do(self._queue.loader_up(loader, now))
+                self._queue.loader_up(loader)
             else:
                 log.warning("a loader sent %r, which is not for a worker", message)
+
+    def _loaded(self, loader: str, loaded: messages.Loaded) -> None:
+        ready, failed, too_large, cost = loaded
+        self._decoded += len(ready) + len(failed)
+        self._cost = Cost(*(sum(pair) for pair in zip(self._cost, cost)))
+        self._queue.loaded(loader, ready, failed, too_large, cost.seconds, time.monotonic())
 
     def _hear_dispatcher(self) -> None:
         while True:
             message = self._dispatcher.receive()
             if message is None:
                 return
-            now = time.monotonic()
             if isinstance(message, messages.Lease):
-                self._do(self._queue.lease(message.block, message.start, message.count, now, self._runs(message)))
+                self._queue.lease(message.block, message.start, message.count, self._runs(message))
             elif isinstance(message, messages.LoaderGone):
-                self._do(self._queue.loader_gone(message.loader, message.how, now))
+                self._queue.loader_gone(message.loader, message.how)
             elif isinstance(message, messages.RetireLoader):
-                self._do(self._queue.retire(message.loader))
+                self._queue.retire(message.loader)
             elif isinstance(message, messages.Stop):
                 self._stopping = True
-                self._do(self._queue.drain())
+                self._queue.drain()
                 self._computing.stop()
             else:
                 log.warning("the dispatcher sent %r, which is not for a worker", message)
-
-    def _note_cost(self, cost: List[Any]) -> None:
-        self._decoded += 1
-        self._cost = Cost(*(sum(pair) for pair in zip(self._cost, cost)))
 
     def _runs(self, lease: messages.Lease) -> List[Tuple[int, int]]:
         """Which of the leased images are frames of one video that follow each other."""
@@ -220,15 +219,19 @@ class Worker:
         frame = parse_frame_path(self._images[index])
         if frame is not None:
             self._convicted_videos.add(frame.video)
-            self._do(self._queue.give_up(time.monotonic()))
+            self._queue.give_up()
+            self._follow()
 
     # --- what we say and do
 
-    def _do(self, commands: Iterable[Command]) -> None:
-        for command in commands:
+    def _follow(self) -> None:
+        """Does what follows from all that has happened."""
+        asked: Dict[str, List[messages.Ticket]] = {}
+        for command in self._queue.follow(time.monotonic()):
             if isinstance(command, Ask):
-                ticket = messages.Ticket(command.ticket, self._images[command.index], command.slot)
-                self._loaders.send(command.loader, ticket)
+                path = self._images[command.index]
+                ticket = messages.Ticket(command.ticket, path, command.offset, command.room)
+                asked.setdefault(command.loader, []).append(ticket)
             elif isinstance(command, Compute):
                 self._computing.put(command)
             elif isinstance(command, Want):
@@ -242,20 +245,20 @@ class Worker:
                 self._loaders.send(command.loader, messages.Retire())
             elif isinstance(command, Convicted):
                 self._convicted(command.index)
+        for loader, tickets in asked.items():
+            self._loaders.send(loader, messages.Tickets(tickets))
         self._split.set_has_work(self._queue.has_work)
 
     def _keep_time(self) -> None:
         now = time.monotonic()
         if now >= self._beat_at:
             self._beat_at = now + _HEARTBEAT_SECONDS
-            self._do(self._queue.tick(now))
+            self._queue.tick(now)
             self._dispatcher.send(messages.Heartbeat(list(self._stats())))
             self._check_progress(now)
         if self._stopping and self._queue.at_rest and not self._given_back:
             self._given_back = True
-            self._do(self._queue.give_back())
-        if self._given_back and not self._settling:
-            self._over = True
+            self._queue.give_back()
 
     def _check_progress(self, now: float) -> None:
         """Gives up when the engine or the writer hangs; neither can be interrupted from here."""

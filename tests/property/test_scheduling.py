@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from divainfer.dispatcher.scheduler import Scheduler
+from divainfer.messages import FrameFailed, FrameReady
 from divainfer.worker.commands import Ask, Compute, Done, Want
-from divainfer.worker.queue import ATTEMPTS, CREDIT, FrameQueue
+from divainfer.worker.hands import ATTEMPTS, MOST
+from divainfer.worker.queue import FrameQueue
 
 
 @settings(max_examples=200, deadline=None)
@@ -65,6 +67,7 @@ def test_the_scheduler_finishes_every_image_once(total, workers, least, data):
 
 
 SHAPES = [(2, 3), (3, 2), (4, 4)]
+LARGEST = 48
 
 
 @settings(max_examples=300, deadline=None)
@@ -72,23 +75,30 @@ SHAPES = [(2, 3), (3, 2), (4, 4)]
     st.integers(1, 5), st.integers(1, 6), st.integers(1, 60), st.integers(1, 4), st.integers(1, len(SHAPES)), st.data()
 )
 def test_the_frame_queue_finishes_every_image_once(batch_size, cells, total, loaders, shapes, data):
-    queue = FrameQueue(batch_size * cells, batch_size, deadline=1e9, report_every=3.0)
+    queue = FrameQueue(batch_size * cells, batch_size, LARGEST, deadline=1e9, report_every=3.0)
     now, reported = 0.0, collections.Counter()
     unleased, wanted = total, 0
     next_block = next_loader = 0
     tickets = collections.OrderedDict()
     computing, writing, over, leased = [], [], [], set()
-    slots_in_use = set()
+    in_use, occupied = {}, set()
     killed = collections.Counter()
 
-    def do(commands):
+    def leave(index):
+        occupied.difference_update(in_use.pop(index))
+
+    def do():
         nonlocal wanted
-        for command in commands:
+        for command in queue.follow(0.0):
             if isinstance(command, Ask):
-                assert command.slot not in slots_in_use or command.index in killed
-                slots_in_use.add(command.slot)
+                if command.index in killed and command.index in in_use:
+                    leave(command.index)
+                in_use[command.index] = range(command.offset, command.offset + command.room)
+                assert occupied.isdisjoint(in_use[command.index]), "places overlap"
+                occupied.update(in_use[command.index])
                 tickets[command.loader].append(command)
-                assert len(tickets[command.loader]) <= CREDIT
+                assert len(tickets[command.loader]) <= MOST
+                assert not killed[command.index] or len(tickets[command.loader]) == 1, "a suspect is tried alone"
             elif isinstance(command, Compute):
                 assert 1 <= len(command.frames) <= batch_size
                 assert len({(frame.height, frame.width) for frame in command.frames}) == 1
@@ -106,9 +116,10 @@ def test_the_frame_queue_finishes_every_image_once(batch_size, cells, total, loa
         name = "l{}".format(next_loader)
         next_loader += 1
         tickets[name] = []
-        do(queue.loader_up(name, 0.0))
+        queue.loader_up(name)
+        do()
 
-    do(queue.start())
+    do()
     for _ in range(loaders):
         new_loader()
     outcomes = collections.Counter()
@@ -121,7 +132,8 @@ def test_the_frame_queue_finishes_every_image_once(batch_size, cells, total, loa
         events += ["written"] * 3 if writing else []
         if data.draw(st.integers(0, 3)) == 3:
             now += 1.0
-            do(queue.tick(now))
+            queue.tick(now)
+            do()
         assert events, "work is left, but nothing can happen"
         event = data.draw(st.sampled_from(events))
         if event == "lease":
@@ -133,36 +145,50 @@ def test_the_frame_queue_finishes_every_image_once(batch_size, cells, total, loa
             next_block += 1
             edges = sorted(data.draw(st.sets(st.integers(start, start + count), max_size=6)))
             runs = [run for run in zip(edges, edges[1:]) if data.draw(st.booleans())]
-            do(queue.lease(next_block - 1, start, count, 0.0, runs))
+            queue.lease(next_block - 1, start, count, runs)
+            do()
         elif event in ("ready", "failed", "gone"):
             name = data.draw(st.sampled_from([name for name, held in tickets.items() if held]))
             if event == "gone":
                 held = tickets.pop(name)
-                killed[held[0].index] += 1
-                killed[held[-1].index] += 0
-                if killed[held[0].index] >= ATTEMPTS:
-                    outcomes[held[0].index] += 1
-                    slots_in_use.discard(held[0].slot)
-                do(queue.loader_gone(name, "killed", 0.0))
+                for ask in held:
+                    killed[ask.index] += 1
+                    if killed[ask.index] >= ATTEMPTS:
+                        outcomes[ask.index] += 1
+                        leave(ask.index)
+                queue.loader_gone(name, "killed")
+                do()
                 new_loader()
                 continue
-            ask = tickets[name].pop(0)
-            if event == "ready":
-                height, width = SHAPES[data.draw(st.integers(0, shapes - 1))]
-                do(queue.frame_ready(name, ask.ticket, height, width, 9, 9, 0.0))
-            else:
-                outcomes[ask.index] += 1
-                slots_in_use.discard(ask.slot)
-                do(queue.frame_failed(name, ask.ticket, "bad", "bad", 0.0))
+            ready, failed, too_large = [], [], []
+            for _ in range(data.draw(st.integers(1, len(tickets[name])))):
+                ask = tickets[name].pop(0)
+                if event == "ready":
+                    height, width = SHAPES[data.draw(st.integers(0, shapes - 1))]
+                    if height * width * 3 <= ask.room:
+                        ready.append(FrameReady(ask.ticket, height, width, 9, 9))
+                        continue
+                    assert ask.room < LARGEST
+                    too_large.append(ask.ticket)
+                else:
+                    outcomes[ask.index] += 1
+                    failed.append(FrameFailed(ask.ticket, "bad", "bad"))
+                leave(ask.index)
+            seconds = data.draw(st.sampled_from([0.0, 0.0001, 0.1]))
+            queue.loaded(name, ready, failed, too_large, seconds, 0.0)
+            do()
         elif event == "computed":
             batch = computing.pop(0)
             writing.append(batch)
-            slots_in_use.difference_update(frame.slot for frame in batch.frames)
-            do(queue.computed(batch.number, 0.0))
+            for frame in batch.frames:
+                leave(frame.index)
+            queue.computed(batch.number)
+            do()
         else:
             batch = writing.pop(0)
             outcomes.update(frame.index for frame in batch.frames)
-            do(queue.written(batch.number, [], 0.0))
+            queue.written(batch.number, [])
+            do()
     assert outcomes == collections.Counter(range(total))
     assert set(over) == leased and len(over) == len(leased)
     assert reported == collections.Counter(range(total)), "each image is reported once"

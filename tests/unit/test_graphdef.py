@@ -183,9 +183,9 @@ def test_a_damaged_graph_gives_a_graph_or_a_sentence(tmp_path: Path, data: st.Da
 
 def test_a_hostile_file_does_not_hold_us(tmp_path: Path) -> None:
     path = write(tmp_path, encode_node("a", "NoOp", attributes={"x": field(6, 1)}) + field(3, 0) * 4000000)
-    started = time.monotonic()
+    started = time.process_time()
     assert "more than" in refusal(path)
-    assert time.monotonic() - started < 30
+    assert time.process_time() - started < 30
 
 
 def test_weights_are_jumped_over(tmp_path: Path) -> None:
@@ -204,9 +204,9 @@ def test_weights_are_jumped_over(tmp_path: Path) -> None:
         file.write(_length(1, len(body) + size) + body)
         file.seek(size, os.SEEK_CUR)
         file.write(encode_node("out", "Identity", ["w"]))
-    started = time.monotonic()
+    started = time.process_time()
     assert list(read_graph(path).nodes) == ["w", "out"]
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_digest(tmp_path: Path) -> None:

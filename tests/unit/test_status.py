@@ -8,9 +8,10 @@ import time
 
 import pytest
 
+from divainfer.config import RunConfig, to_json
 from divainfer.imagelist import Listing
 from divainfer.ledger import Ledger
-from divainfer.messages import Failure
+from divainfer.messages import Failure, WorkerStats
 from divainfer.monitor import status as status_module
 from divainfer.naming import Naming
 from divainfer.ownerfile import Owner
@@ -24,7 +25,9 @@ def folder(tmp_path, monkeypatch):
     folder = RunFolder(str(tmp_path / "out"))
     folder.make()
     listing = Listing(10, "sha256:x", Naming("stem", b"/r"), [], "")
-    RunRecord({"format": "json"}, {}, listing, [], [], {}, [], "2026-01-01T00:00:00+0000").write(folder)
+    RunRecord({"format": "json"}, to_json(RunConfig()), listing, [], [], {}, [], "2026-01-01T00:00:00+0000").write(
+        folder
+    )
     ledger = Ledger(folder.ledger, 0)
     ledger.add(0, 3, [Failure(1, "missing", "there is no such file")], bytes(12))
     ledger.commit()
@@ -88,3 +91,31 @@ def test_one_whose_dispatcher_says_nothing(folder, monkeypatch):
     # The file may be that of an earlier start; this one still reads its list.
     at_work(monkeypatch, Owner("here", 123, now - 10))
     assert seen(folder)[0] == "running"
+
+
+def busy_worker(**more):
+    stats = WorkerStats(images=3, batches=3, busy=9.9, starved=0.1, loaders=2)
+    return dict({"device": "GPU 0 (X)", "on_gpu": True, "state": "up", "restarts": 0, "stats": stats._asdict()}, **more)
+
+
+def test_what_bounds_one_that_is_at_work(folder, monkeypatch):
+    now = time.time()
+    at_work(monkeypatch, Owner("here", 123, now - 1000))
+    leave(folder.progress, time=now, cores=4, seconds=10.0, workers=[busy_worker()])
+    state, text = seen(folder)
+    assert state == "running" and text.splitlines()[-1].startswith("bound by the GPU: it computed 99 % of the time")
+    # Nothing is said of figures that are an earlier start's, that stopped coming, or that another version left.
+    at_work(monkeypatch, Owner("here", 123, now + 1))
+    assert "bound by" not in seen(folder)[1]
+    at_work(monkeypatch, Owner("here", 123, now - 1000))
+    leave(folder.progress, time=now - 90, cores=4, seconds=10.0, workers=[busy_worker()])
+    assert seen(folder)[0] == "silent" and "bound by" not in seen(folder)[1]
+    leave(folder.progress, time=now, workers=[busy_worker()])
+    assert seen(folder)[0] == "running" and "bound by" not in seen(folder)[1]
+
+
+def test_what_bounded_one_that_has_ended(folder):
+    said = {"bound": "gpu", "sentence": "bound by the GPU: as it should be.", "gain": 0.0}
+    leave(folder.summary, error="", workers=[busy_worker()], verdict=said)
+    assert seen(folder)[1].splitlines()[-1] == said["sentence"]
+    assert status_module.status(folder.out).verdict == said

@@ -20,6 +20,7 @@ from .base import Engine, EngineInfo, EngineSpec
 
 _OPTIONS = {"busy_ms": 0.0, "cpu_ms": 0.0, "boot_ms": 0.0}
 _SAMPLE_STEP = 37
+_OF_THREAD = threading.local()
 
 
 class EmulatedEngine(Engine):
@@ -69,7 +70,8 @@ def emulated_detections(frame: np.ndarray) -> Detections:
     """
     height, width = frame.shape[:2]
     seed = zlib.crc32(frame[::_SAMPLE_STEP, ::_SAMPLE_STEP].tobytes())
-    numbers = np.random.RandomState(seed)
+    numbers = _numbers()
+    numbers.seed(seed)
     count = numbers.randint(0, 6)
     corners = np.sort(numbers.rand(count, 2, 2), axis=1) * [width, height]
     return Detections(
@@ -77,6 +79,13 @@ def emulated_detections(frame: np.ndarray) -> Detections:
         labels=numbers.randint(1, 15, size=count).astype(np.int64),
         scores=numbers.rand(count).astype(np.float32),
     )
+
+
+def _numbers() -> np.random.RandomState:
+    """This thread's generator: to seed one is ten times quicker than to make one."""
+    if not hasattr(_OF_THREAD, "numbers"):
+        _OF_THREAD.numbers = np.random.RandomState()
+    return _OF_THREAD.numbers  # type: ignore[no-any-return]
 
 
 def _burn(seconds: float) -> None:

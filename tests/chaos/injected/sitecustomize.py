@@ -3,6 +3,7 @@
 Nothing happens until a test asks for it: by a signal, by an image that holds a marker, or by the variable INJECTED_STRIKE,
 "ROLE POINT NUMBER ACTION", such as "dispatcher fdatasync 2 kill-before" or "worker replace 5 EDQUOT": at its NUMBER-th call of
 POINT a process of that role does ACTION once: "kill-before" and "kill-after" are SIGKILL, anything else names an errno.
+INJECTED_DELAY, "ROLE POINT SECONDS", makes each call of `os.POINT` in a process of that role take so much longer.
 """
 
 import builtins
@@ -132,6 +133,16 @@ def _strike_syncfs(strike):
     ctypes.CDLL = StruckCDLL
 
 
+def _delay(point, seconds):
+    real = getattr(os, point)
+
+    def slow(*args, **kwargs):
+        time.sleep(seconds)
+        return real(*args, **kwargs)
+
+    setattr(os, point, slow)
+
+
 def _inject():
     role = _role()
     if not role:
@@ -142,6 +153,9 @@ def _inject():
     asked = os.environ.get("INJECTED_STRIKE", "").split()
     if asked and asked[0] == role:
         _strike(asked[1], _Strike(int(asked[2]), asked[3]))
+    slow = os.environ.get("INJECTED_DELAY", "").split()
+    if slow and slow[0] == role:
+        _delay(slow[1], float(slow[2]))
 
 
 _inject()
