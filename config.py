@@ -152,7 +152,11 @@ class RunConfig:
         "NAME[:K=V,...]",
     )
     loaders: Optional[int] = _option(
-        None, "Loader processes for each worker, or 'auto'.", _whole(1, 256), "N", auto=True
+        None,
+        "Loader processes for each worker; 'auto' adds and removes some by how long the engine waits for frames.",
+        _whole(1, 256),
+        "N",
+        auto=True,
     )
     batch_size: int = _option(
         1, "Frames computed in one step; a graph with a fixed batch brings its own.", _whole(1, 1024), "N"

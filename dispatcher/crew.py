@@ -20,6 +20,8 @@ _BOOT_RESTARTS = 2
 #: Two for each of ten images in a row that take loaders down; more in a row is the loader's fault, not the images'.
 _LOADER_RESTARTS, _LOADER_PAUSE, _LONGEST_LOADER_PAUSE = 20, 0.1, 5.0
 _CONVICTIONS_IN_A_ROW = 10
+#: A loader that was told to go has two tickets to finish at most, each within the deadline; and then some.
+_RETIREMENT_DEADLINES = 3
 _serial = itertools.count()
 
 
@@ -32,7 +34,7 @@ class Lost(NamedTuple):
 
 
 class LoaderLost(NamedTuple):
-    """A loader of that worker is gone; the worker is to be told."""
+    """A loader of that worker is gone, lost or retired; the worker is to be told."""
 
     worker: str
     loader: str
@@ -52,7 +54,7 @@ class Crew:
     Args:
         seat: the device's place in `--gpus`, from 0.
         device: the device.
-        loaders: how many loaders it has.
+        loaders: how many loaders it has at first.
         start_worker: starts a worker of a given name for its loaders' address.
         start_loader: starts a loader of a given name for a worker's address.
         new_address: makes an address.
@@ -82,7 +84,8 @@ class Crew:
         self.boot_failure_told = False
         self.final = False
         self.reported = False
-        self._count = loaders
+        #: Loaders it is to have.
+        self.count = loaders
         self._start_worker = start_worker
         self._start_loader = start_loader
         self._new_address = new_address
@@ -94,6 +97,8 @@ class Crew:
         #: Loaders that are not there yet, and when they were started.
         self._awaited: Dict[str, float] = {}
         self._loaders_due: List[float] = []
+        #: Loaders that were told to go, and when.
+        self._retiring: Dict[str, float] = {}
         self._budget = RestartBudget(_WORKER_RESTARTS, _WORKER_PAUSE)
         self._boot_budget = RestartBudget(_BOOT_RESTARTS, _WORKER_PAUSE)
         self._loader_budget = RestartBudget(_LOADER_RESTARTS, _LOADER_PAUSE, _LONGEST_LOADER_PAUSE)
@@ -117,6 +122,11 @@ class Crew:
         return self.state in (BOOTING, UP, PAUSED)
 
     @property
+    def loaders(self) -> int:
+        """Loaders it has, or will have shortly."""
+        return len(self._loaders) - len(self._retiring) + len(self._loaders_due)
+
+    @property
     def stats(self) -> WorkerStats:
         """Sums over all workers this seat has had; of the present one for what is not a sum."""
         sums: List[Any] = [a + b for a, b in zip(self._earlier, self._current)]
@@ -135,7 +145,7 @@ class Crew:
         self._exit_seen = False
         self._first_heard = None
         self._heard = now
-        for _ in range(self._count):
+        for _ in range(self.count):
             self._add_loader(now)
 
     def heard(self, now: float, stats: Optional[List[Any]] = None) -> None:
@@ -169,9 +179,27 @@ class Crew:
         self.reason = reason
         self.final = final
 
-    def loader_here(self, loader: str) -> None:
-        """The worker has heard of that loader."""
+    def loader_here(self, loader: str) -> bool:
+        """The worker has heard of that loader. Returns whether it is to go; told before, the worker did not know it."""
         self._awaited.pop(loader, None)
+        return loader in self._retiring
+
+    def set_loaders(self, count: int, now: float) -> List[str]:
+        """Starts loaders, or lets some go, so that there will be `count`; a new worker begins with as many.
+
+        Returns:
+            Those that are to go; the worker has to be told, and they end by themselves.
+        """
+        self.count = count
+        if self.state not in (BOOTING, UP):
+            return []
+        for _ in range(count - self.loaders):
+            self._add_loader(now)
+        del self._loaders_due[: max(0, self.loaders - count)]
+        staying = [loader for loader in self._loaders if loader not in self._retiring]
+        going = staying[count:]
+        self._retiring.update(dict.fromkeys(going, now))
+        return going
 
     def kill_loader(self, loader: str, why: str, now: float) -> List[LoaderLost]:
         """Ends a loader that is stuck; another one will take its place."""
@@ -216,6 +244,8 @@ class Crew:
                 break  # One could not be killed, so all were given up.
             if child.exit_status() is not None:
                 lost += self._loader_over(loader, child.how_it_ended(), now)
+            elif now - self._retiring.get(loader, now) > _RETIREMENT_DEADLINES * self._deadlines.silence:
+                lost += self.kill_loader(loader, "it was told to end and did not (--hang-timeout)", now)
             elif self._is_late(loader):
                 lost += self.kill_loader(
                     loader, "it did not come up within {:.0f} s (--boot-timeout)".format(self._deadlines.boot), now
@@ -273,11 +303,16 @@ class Crew:
                 self._add_loader(now)
 
     def _loader_over(self, loader: str, how: str, now: float) -> List[LoaderLost]:
-        del self._loaders[loader]
+        status = self._loaders.pop(loader).exit_status()
         self._awaited.pop(loader, None)
+        retired = self._retiring.pop(loader, None) is not None
         if self.state == ENDING:
             return []
+        if retired and status == 0:
+            return [LoaderLost(self.worker, loader, "it was told to go")]
         log.warning("%s is lost: %s", loader, how)
+        if self.loaders >= self.count:
+            return [LoaderLost(self.worker, loader, how)]
         # Without a pause, loaders that end as soon as they begin would keep the processors from all others.
         pause = self._loader_budget.spend()
         if pause is not None:
@@ -292,6 +327,7 @@ class Crew:
         self._loaders.clear()
         self._awaited.clear()
         self._loaders_due.clear()
+        self._retiring.clear()
 
     # --- the end
 
@@ -305,4 +341,5 @@ class Crew:
         self._worker = None
         self._loaders.clear()
         self._loaders_due.clear()
+        self._retiring.clear()
         self.state = CLOSED

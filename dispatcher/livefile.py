@@ -7,7 +7,7 @@ import platform
 import time
 from typing import Any, Dict, List, Optional
 
-from ..machine import usable_cores
+from ..machine import usable_cpu
 from ..runfolder import write_json
 from .crew import Crew
 from .progress import Rate
@@ -32,7 +32,7 @@ class LiveFile:
         self._earlier_failures = earlier_failures
         self._rate = Rate()
         self._started = time.monotonic()
-        self._cores = usable_cores()
+        self._cores = usable_cpu()
         self._next = 0.0
 
     def update(self, done: int, failures: int, stopping: bool, crews: List[Crew]) -> None:

@@ -20,8 +20,8 @@ from ..naming import PARQUET
 from ..output.parquet import check_pyarrow
 from .devices import Device, parse_devices
 
-#: More loaders than this help nobody unless asked for: each decodes about 80 frames of 1080p a second.
-_MOST_LOADERS = 8
+#: Each loader decodes about 80 frames of 1080p a second: more than a few are needed only for larger images and slow disks.
+_FIRST_LOADERS, _MOST_LOADERS = 8, 16
 _MOST_QUEUE_BYTES = 1 << 30
 
 
@@ -38,7 +38,8 @@ class Plan:
         short_edge_size: pixels.
         max_size: pixels.
         batch_size: frames a step.
-        loaders: for each worker.
+        loaders: for each worker, at first.
+        most_loaders: for each worker, when `--loaders auto` has added all it may; the same where the number is fixed.
         queue_mem: bytes for each worker.
         threads: CPU threads of each engine; 0 for its own choice.
         keep: class ids that are kept; None for all.
@@ -54,6 +55,7 @@ class Plan:
     max_size: int
     batch_size: int
     loaders: int
+    most_loaders: int
     queue_mem: int
     threads: int
     keep: Optional[Tuple[int, ...]]
@@ -116,13 +118,24 @@ def make_plan(config: RunConfig) -> Plan:
         short_edge_size=short_edge_size,
         max_size=max_size,
         batch_size=batch_size,
-        loaders=config.loaders or max(1, min(_MOST_LOADERS, cores // len(devices))),
+        loaders=config.loaders or first_loaders(cores, len(devices)),
+        most_loaders=config.loaders or most_loaders(cores, len(devices)),
         queue_mem=config.queue_mem
         or _default_queue_mem(len(devices), frame_bytes(short_edge_size, max_size) * batch_size),
         threads=config.threads or (max(1, cores // cpu_workers) if cpu_workers else 0),
         keep=_keep(config.classes, card),
         notes=tuple(notes),
     )
+
+
+def first_loaders(cores: int, workers: int) -> int:
+    """Loaders each worker starts with by `--loaders auto`: the cores' share, but no more than are needed mostly."""
+    return max(1, min(_FIRST_LOADERS, cores // workers))
+
+
+def most_loaders(cores: int, workers: int) -> int:
+    """Loaders each worker may get by `--loaders auto`: twice the cores' share, since those that wait for files need no core."""
+    return max(2, min(_MOST_LOADERS, 2 * cores // workers))
 
 
 def _model(config: RunConfig) -> Tuple[str, str, Card, List[str]]:

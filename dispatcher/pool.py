@@ -14,6 +14,7 @@ from ..sockets import Listener
 from .committer import Committer
 from .crew import ENDING, PAUSED, UP, Crew, LoaderLost, Lost
 from .interrupts import Interrupts
+from .loadercontrol import LoaderControl, Seen
 from .scheduler import Block, Scheduler
 
 log = logging.getLogger("dispatcher")
@@ -36,6 +37,8 @@ class Pool:
         interrupts: whether the operator wants to stop.
         show: called about five times a second, and once at the end.
         grace: seconds from the operator's first wish to stop to the end of the process.
+        control: says how many loaders each crew gets; None leaves them as they are.
+        say: takes sentences the operator should read.
     """
 
     def __init__(
@@ -47,6 +50,8 @@ class Pool:
         interrupts: Interrupts,
         show: Callable[["Pool"], None],
         grace: float,
+        control: Optional[LoaderControl] = None,
+        say: Callable[[str], None] = log.info,
     ) -> None:
         self.crews = crews
         self.done = 0
@@ -58,6 +63,8 @@ class Pool:
         self._interrupts = interrupts
         self._show = show
         self._grace = grace
+        self._control = control
+        self._say = say
 
     def run(self) -> bool:
         """Runs to the end.
@@ -75,6 +82,7 @@ class Pool:
             while not self._scheduler.finished and not self._interrupts.count:
                 self._check_alive()
                 self._turn()
+                self._follow_demand()
             self._drain()
             return self.done == self._total
         finally:
@@ -96,6 +104,18 @@ class Pool:
                     self._listener.send(event.worker, messages.LoaderGone(event.loader, event.how))
         self._check_committer()
         self._show(self)
+
+    def _follow_demand(self) -> None:
+        """Adds and retires loaders as the control says."""
+        if self._control is None:
+            return
+        up = [crew for crew in self.crews if crew.state == UP]
+        seen = [Seen(crew.seat, crew.device.label, crew.worker, crew.loaders, crew.stats) for crew in up]
+        for change in self._control.look(seen):
+            crew = self.crews[change.seat]
+            self._say(change.sentence)
+            for loader in crew.set_loaders(change.loaders, time.monotonic()):
+                self._listener.send(crew.worker, messages.RetireLoader(loader))
 
     def _worker_lost(self, crew: Crew, lost: Lost) -> None:
         convicted, leases = self._scheduler.lost(lost.worker, lost.computing)
@@ -174,7 +194,8 @@ class Pool:
             elif isinstance(message, messages.WorkerFailed):
                 crew.failed(message.reason, message.final)
             elif isinstance(message, messages.LoaderHere):
-                crew.loader_here(message.loader)
+                if crew.loader_here(message.loader):
+                    self._listener.send(worker, messages.RetireLoader(message.loader))
             elif isinstance(message, messages.LoaderStuck):
                 why = "it worked on one image for too long (--hang-timeout)"
                 for lost in crew.kill_loader(message.loader, why, now):

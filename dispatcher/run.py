@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from typing import Any, Dict, Iterator, List, Optional
 
-from ..config import RunConfig, lasting, resolve
+from ..config import AUTO, RunConfig, lasting, resolve
 from ..errors import ConfigError, DivaInferError, ImageListError, OutputError, RunFailed
 from ..imagelist import ImageList, ImageListWriter, Listing, list_digest
 from ..lock import RunLock
@@ -172,7 +172,7 @@ def _record(
         classes=list(plan.card.classes),
         devices=[device._asdict() for device in plan.devices],
         settings={
-            "loaders": plan.loaders,
+            "loaders": plan.config.loaders or AUTO,
             "queue_mem": plan.queue_mem,
             "batch_size": plan.batch_size,
             "short_edge_size": plan.short_edge_size,

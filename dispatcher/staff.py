@@ -75,7 +75,7 @@ class Staff:
             batch_size=plan.batch_size,
             streams=config.streams,
             threads=0 if crew.device.on_gpu else plan.threads,
-            loaders=plan.loaders,
+            loaders=plan.most_loaders,
             queue_mem=plan.queue_mem,
             short_edge_size=plan.short_edge_size,
             max_size=plan.max_size,

@@ -13,7 +13,7 @@ from ..config import lasting, to_json
 from ..imagelist import ImageList, Listing
 from ..ledger import FAILED, OPEN, RESULT, Ledger, Progress, replay, standing_failures
 from ..lock import RunLock
-from ..machine import usable_cores
+from ..machine import usable_cpu
 from ..monitor.facts import WorkerFacts, make_facts
 from ..monitor.verdict import verdict
 from ..naming import JSON
@@ -27,6 +27,7 @@ from .diskspace import result_bytes, space_note
 from .failurelog import FailureLog
 from .interrupts import Interrupts
 from .livefile import LiveFile
+from .loadercontrol import LoaderControl
 from .plan import Plan
 from .pool import Pool
 from .progress import ProgressDisplay
@@ -127,7 +128,17 @@ class Start:
             show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts, self._watch))
             try:
                 committer = Committer(folder.out, ledger, failure_log, keeper, self._lock)
-                pool = Pool(listener, crews, self._scheduler(before, to_do), committer, interrupts, show, grace)
+                pool = Pool(
+                    listener,
+                    crews,
+                    self._scheduler(before, to_do),
+                    committer,
+                    interrupts,
+                    show,
+                    grace,
+                    self._loader_control(),
+                    self._say,
+                )
                 finished = pool.run()
             except BaseException as failed:
                 error = str(failed) or repr(failed)
@@ -149,6 +160,11 @@ class Start:
             least=self._plan.batch_size,
             proven=before.count(RESULT) > 0,
         )
+
+    def _loader_control(self) -> Optional[LoaderControl]:
+        """What follows the engines' demand for frames; None when `--loaders` is fixed."""
+        plan = self._plan
+        return LoaderControl(usable_cpu(), plan.most_loaders) if plan.config.loaders is None else None
 
     def _replayed(self) -> Progress:
         """What was done before; the ledger is made short when that is worth it."""
@@ -198,8 +214,8 @@ class Start:
         kinds = collections.Counter(failure.kind for failure in standing_failures(self._folder.ledger, after))
         computed = results - results_before
         facts = make_facts(
-            [WorkerFacts(crew.device.label, crew.device.on_gpu, self._plan.loaders, crew.stats) for crew in crews],
-            usable_cores(),
+            [WorkerFacts(crew.device.label, crew.device.on_gpu, crew.count, crew.stats) for crew in crews],
+            usable_cpu(),
             seconds,
             to_json(self._plan.config),
         )
@@ -215,7 +231,8 @@ class Start:
             error=error,
             out=self._folder.out,
             workers=tuple(
-                WorkerSummary(crew.device.label, crew.description, crew.restarts, crew.stats) for crew in crews
+                WorkerSummary(crew.device.label, crew.description, crew.restarts, crew.count, crew.stats)
+                for crew in crews
             ),
             verdict=verdict(facts) if computed > 0 else None,
         )

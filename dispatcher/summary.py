@@ -18,12 +18,14 @@ class WorkerSummary:
         device: the device's label.
         description: the engine's own.
         restarts: how often it was started again.
+        loaders: how many loaders it was to have at the end.
         stats: its figures.
     """
 
     device: str
     description: str
     restarts: int
+    loaders: int
     stats: WorkerStats
 
     def shares(self) -> Dict[str, float]:
@@ -96,6 +98,7 @@ class Summary:
                 "device": worker.device,
                 "description": worker.description,
                 "restarts": worker.restarts,
+                "loaders": worker.loaders,
                 "shares": worker.shares(),
                 "stats": worker.stats._asdict(),
             }

@@ -262,6 +262,118 @@ def test_late_loaders_of_which_one_cannot_be_killed():
     assert isinstance(lost, Lost) and "cannot be killed" in lost.how
 
 
+def loaders(born):
+    return [process for process in born if process.name.startswith("loader")]
+
+
+def up(count):
+    crew, born = make(loaders=count)
+    crew.up("engine")
+    crew.heard(0.0)
+    for loader in loaders(born):
+        assert not crew.loader_here(loader.name)
+    return crew, born
+
+
+def test_loaders_are_added_at_once():
+    crew, born = up(1)
+    assert crew.set_loaders(3, 1.0) == []
+    assert len(loaders(born)) == crew.loaders == 3
+    assert crew.set_loaders(3, 1.0) == [] and len(loaders(born)) == 3
+
+
+def test_the_youngest_loader_retires_and_its_end_is_no_loss():
+    crew, born = up(3)
+    youngest = loaders(born)[-1]
+    assert crew.set_loaders(2, 1.0) == [youngest.name]
+    assert crew.loaders == 2 and youngest.status is None, "it goes by itself"
+    assert crew.set_loaders(2, 1.1) == [], "it is told once"
+    youngest.status = 0
+    assert crew.look(1.2) == [LoaderLost("worker-0", youngest.name, "it was told to go")]
+    crew.heard(9.0)
+    assert crew.look(9.0) == [] and len(loaders(born)) == 3 and crew.loaders == 2
+
+
+def test_a_retiring_loader_that_dies_is_reported_and_not_replaced():
+    crew, born = up(2)
+    crew.set_loaders(1, 1.0)
+    loaders(born)[1].status = -9
+    assert crew.look(1.1) == [LoaderLost("worker-0", loaders(born)[1].name, "ended with status -9")]
+    crew.heard(4.0)
+    assert crew.look(4.0) == [] and len(loaders(born)) == 2
+    loaders(born)[0].status = -9
+    crew.look(4.1)
+    crew.look(5.0)
+    assert len(loaders(born)) == 3 and crew.loaders == 1, "the one that stayed is"
+
+
+def test_a_retiring_loader_that_is_stuck_is_killed_and_not_replaced():
+    crew, born = up(2)
+    (name,) = crew.set_loaders(1, 1.0)
+    assert [lost.loader for lost in crew.kill_loader(name, "stuck", 6.0)] == [name]
+    crew.heard(9.0)
+    crew.look(9.0)
+    assert len(loaders(born)) == 2
+
+
+def test_a_retiring_loader_that_does_not_end_is_killed():
+    crew, born = up(2)
+    (name,) = crew.set_loaders(1, 1.0)
+    crew.heard(15.9)
+    assert crew.look(15.9) == []
+    crew.heard(16.1)
+    (lost,) = crew.look(16.1)
+    assert lost.loader == name and "--hang-timeout" in lost.how and loaders(born)[1].status == -9
+
+
+def test_loaders_due_for_a_restart_are_the_first_to_be_given_up():
+    crew, born = up(2)
+    loaders(born)[0].status = 1
+    crew.look(1.0)
+    assert crew.loaders == 2
+    assert crew.set_loaders(1, 1.01) == [] and crew.loaders == 1
+    crew.look(5.0)
+    assert len(loaders(born)) == 2 and loaders(born)[1].status is None
+
+
+def test_more_loaders_while_one_is_due_for_a_restart():
+    crew, born = up(2)
+    loaders(born)[0].status = 1
+    crew.look(1.0)
+    assert crew.set_loaders(3, 1.01) == [] and len(loaders(born)) == 3
+    crew.look(1.2)
+    assert len(loaders(born)) == 4 and crew.loaders == 3
+
+
+def test_a_loader_told_to_go_before_its_worker_knew_it_is_told_again():
+    crew, born = up(1)
+    crew.set_loaders(2, 1.0)
+    young = loaders(born)[1].name
+    assert crew.set_loaders(1, 1.1) == [young]
+    assert crew.loader_here(young)
+
+
+def test_a_new_worker_starts_with_the_present_number():
+    crew, born = up(1)
+    crew.set_loaders(3, 1.0)
+    born[0].status = 1
+    look(crew, 2.0)
+    assert crew.loaders == 0 and crew.set_loaders(2, 2.1) == [], "nothing starts while there is no worker"
+    before = len(loaders(born))
+    crew.look(3.1)
+    assert len(loaders(born)) == before + 2 and crew.loaders == 2
+
+
+def test_the_last_loaders_that_are_lost_are_replaced_while_others_retire():
+    crew, born = up(2)
+    crew.set_loaders(1, 1.0)
+    loaders(born)[0].status = 1
+    loaders(born)[1].status = 0
+    crew.look(1.1)
+    crew.heard(1.3)
+    assert crew.look(1.3) == [] and crew.loaders == 1 and crew.state == UP
+
+
 def test_closing_ends_everything():
     crew, born = make()
     crew.up("engine")

@@ -1,0 +1,31 @@
+"""What a plan makes of the machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from divainfer import RunConfig
+from divainfer.dispatcher.plan import first_loaders, make_plan, most_loaders
+
+
+@pytest.mark.parametrize(
+    "cores, workers, first, most",
+    [
+        (1, 1, 1, 2),
+        (2, 1, 2, 4),
+        (2, 2, 1, 2),
+        (8, 1, 8, 16),
+        (8, 8, 1, 2),
+        (16, 4, 4, 8),
+        (36, 4, 8, 16),
+        (96, 1, 8, 16),
+    ],
+)
+def test_loaders_share_the_cores(cores, workers, first, most):
+    assert (first_loaders(cores, workers), most_loaders(cores, workers)) == (first, most)
+
+
+def test_a_fixed_number_of_loaders_is_taken_as_it_is():
+    config = RunConfig(images="in", out="out", engine="emulated", gpus="cpu", loaders=40)
+    plan = make_plan(config)
+    assert (plan.loaders, plan.most_loaders) == (40, 40)
