@@ -49,7 +49,7 @@ def main() -> None:
     """Runs a frozen detector over millions of images, on every GPU of this machine, and loses none."""
 
 
-def _options(command: Any, left_out: Container[str] = ()) -> Any:
+def _options(command: Any, left_out: Container[str] = (), with_defaults: bool = True) -> Any:
     """One option for each field of `RunConfig`; its value is checked there, so that all layers are checked alike."""
     for name, field in reversed(list(FIELDS.items())):
         if name in left_out:
@@ -57,8 +57,8 @@ def _options(command: Any, left_out: Container[str] = ()) -> Any:
         shown = field.default
         if field.metadata["auto"]:
             shown = "auto"
-        if left_out:
-            shown = ""  # The default is what the run had.
+        if not with_defaults:
+            shown = ""
         help_text = field.metadata["help"]
         if isinstance(field.default, bool):
             command = click.option(
@@ -106,7 +106,7 @@ def run_command(config_file: Optional[str], print_config: bool, dry: bool, debug
 
 @main.command("resume", short_help="Carry on a run from its folder alone.")
 @click.argument("folder", metavar="DIR")
-@functools.partial(_options, left_out=("images", "out"))
+@functools.partial(_options, left_out=("images", "out"), with_defaults=False)  # The default is what the run had.
 @click.option("--debug", is_flag=True, help="Show a traceback with an error, and the dispatcher's log.")
 def resume_command(folder: str, debug: bool, **options: Any) -> None:
     """Carry on the run in DIR, its output folder, from what the folder says; the list is not read anew.
@@ -119,6 +119,60 @@ def resume_command(folder: str, debug: bool, **options: Any) -> None:
 
         summary = resume(folder, say=_say, **{name: value for name, value in options.items() if value is not None})
     _end(summary)
+
+
+class _Duration(click.ParamType):  # type: ignore[type-arg]
+    """A time such as 90s, 10m or 1h; becomes seconds."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Any:
+        number, unit = str(value)[:-1], {"s": 1, "m": 60, "h": 3600}.get(str(value)[-1:])
+        try:
+            seconds = float(number) * unit if unit else 0.0
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds < float("inf"):
+            self.fail("a time such as 90s, 10m or 1h is wanted, not {!r}".format(value), param, ctx)
+        return seconds
+
+
+@main.command("tune", short_help="Find the smallest setting that is as fast as any.")
+@functools.partial(_options, left_out=("out", "retry", "force", "progress", "grace"))
+@click.option("--config", "config_file", metavar="FILE", default=None, help="TOML file with any options of `run`.")
+@click.option(
+    "--out", default="divainfer-tune.toml", show_default=True, metavar="FILE",
+    help="TOML file for `run --config`; all trials go beside it as .json, a plot as .svg.",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(0.1, 3600), default=5.0, show_default=True, metavar="N",
+    help="How long each trial is looked at once it runs steadily.",
+)  # fmt: skip
+@click.option("--budget", type=_Duration(), default="10m", show_default=True, help="Time for all trials together.")
+@click.option(
+    "--scratch", default="", metavar="DIR",
+    help="Folder on the disk that a run's results would go to; those of the trials are removed again.  [default: the "
+    "system's temporary folder]",
+)  # fmt: skip
+@click.option("--debug", is_flag=True, help="Show a traceback with an error, and the dispatcher's log.")
+def tune_command(
+    config_file: Optional[str], out: str, seconds: float, budget: float, scratch: str, debug: bool, **options: Any
+) -> None:
+    """Measure on a sample of your images which --loaders, --streams and --batch-size are best, and write them as TOML.
+
+    First what the engine and the loaders reach alone, then runs of those settings that can matter; the smallest one within 2 %
+    of the best is chosen. Of these three options, one that is given on the command line stays as it is. Ctrl-C keeps what was
+    measured.
+    """
+    with _reporting("Stopped before anything was measured.", debug):
+        from .tuning.report import report
+        from .tuning.tuner import TuneOptions, tune
+
+        config = resolve(options, file=config_file)
+        fixed = frozenset(name for name in ("loaders", "streams", "batch_size") if options[name] is not None)
+        tuned = tune(config, TuneOptions(out, seconds, budget, scratch, fixed), _say)
+        report(tuned, out, sys.stdout)
+    sys.exit(EXIT_INTERRUPTED if tuned.interrupted else EXIT_OK)
 
 
 @main.command("status")

@@ -25,7 +25,7 @@ class Interrupts:
 
     Attributes:
         count: how many wishes there were.
-        since: when the first one came (`time.monotonic`, seconds); None before.
+        since: when the first one came (`time.monotonic`, seconds); None before, and for an `end` that nobody wished.
     """
 
     def __init__(self) -> None:
@@ -42,6 +42,10 @@ class Interrupts:
     def __exit__(self, *_: Any) -> None:
         for number, handler in self._old.items():
             signal.signal(number, handler)
+
+    def end(self) -> None:
+        """Has the run stop as after an operator's wish, though there was none: it has run for long enough."""
+        self.count = max(self.count, 1)
 
     def _note(self, *_: Any) -> None:
         self.count += 1

@@ -155,12 +155,13 @@ class Pool:
         if self._interrupts.since is not None and not finished:
             seconds = drain_seconds(self._grace)
             give_up = self._interrupts.since + seconds
-            log.warning(
-                "Stopping: what can be computed in %.1f s is finished (--grace %g, less the time to record it). Ctrl-C again "
-                "stops at once.",
-                seconds,
-                self._grace,
-            )
+            if seconds > 0:
+                log.warning(
+                    "Stopping: what can be computed in %.1f s is finished (--grace %g, less the time to record it). Ctrl-C "
+                    "again stops at once.",
+                    seconds,
+                    self._grace,
+                )
         while any(crew.state == ENDING for crew in self.crews) and time.monotonic() < give_up:
             self._turn()
             if self._interrupts.count > 1:

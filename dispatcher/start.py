@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import time
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Optional, Sequence
 
 from ..config import lasting, to_json
 from ..imagelist import ImageList, Listing
@@ -41,6 +41,7 @@ log = logging.getLogger("dispatcher")
 _RESERVE_BYTES = 1 << 16
 
 Say = Callable[[str], None]
+Watch = Callable[[Sequence[Crew]], bool]
 
 
 class Start:
@@ -55,6 +56,7 @@ class Start:
         workers: how many of the plan's devices are used; None for all.
         progress: overrules the plan's `--progress`.
         remember: how many frames each loader keeps, to give them again without decoding: for measurements.
+        watch: sees the crews about five times a second; once it says True the run ends, which is then no interruption.
     """
 
     def __init__(
@@ -67,8 +69,8 @@ class Start:
         workers: Optional[int] = None,
         progress: Optional[str] = None,
         remember: int = 0,
+        watch: Optional[Watch] = None,
     ) -> None:
-        self._remember = remember
         self._plan = plan
         self._folder = folder
         self._listing = listing
@@ -76,6 +78,8 @@ class Start:
         self._lock = lock
         self._devices = plan.devices[:workers]
         self._progress_mode = progress or plan.config.progress
+        self._remember = remember
+        self._watch = watch
 
     def run(self) -> Summary:
         """Does what is left to do.
@@ -121,7 +125,7 @@ class Start:
             _reserve(folder)
             # Until the summary is written: a signal in between must not cost it.
             interrupts = closing.enter_context(Interrupts())
-            show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts))
+            show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts, self._watch))
             try:
                 committer = Committer(folder.out, ledger, failure_log, keeper, self._lock)
                 pool = Pool(
@@ -141,7 +145,8 @@ class Start:
                 raise
             finally:
                 _release(folder)
-                summary = self._summary(crews, before.count(RESULT), finished, error, time.monotonic() - started)
+                stopped = not finished and interrupts.since is not None
+                summary = self._summary(crews, before.count(RESULT), stopped, error, time.monotonic() - started)
                 with contextlib.suppress(OSError):
                     write_json(folder.summary, summary.to_json())
         return summary
@@ -203,7 +208,7 @@ class Start:
         if note is not None:
             self._say(note)
 
-    def _summary(self, crews: List[Crew], results_before: int, finished: bool, error: str, seconds: float) -> Summary:
+    def _summary(self, crews: List[Crew], results_before: int, stopped: bool, error: str, seconds: float) -> Summary:
         after = replay(self._folder.ledger, self._listing.count)
         results = after.count(RESULT)
         kinds = collections.Counter(failure.kind for failure in standing_failures(self._folder.ledger, after))
@@ -222,7 +227,7 @@ class Start:
             computed=computed,
             detections=sum(crew.stats.detections for crew in crews),
             seconds=seconds,
-            interrupted=not finished and not error,
+            interrupted=stopped and not error,
             error=error,
             out=self._folder.out,
             workers=tuple(
@@ -245,19 +250,24 @@ def _release(folder: RunFolder) -> None:
 
 
 class _Shown:
-    """Shows a pool's state: on the operator's screen and in the run folder."""
+    """Shows a pool's state: on the operator's screen, in the run folder, and to who watches the run."""
 
-    def __init__(self, mode: str, folder: RunFolder, before: Progress, interrupts: Interrupts) -> None:
+    def __init__(
+        self, mode: str, folder: RunFolder, before: Progress, interrupts: Interrupts, watch: Optional[Watch]
+    ) -> None:
         images = len(before.states)
         done = images - before.count(OPEN)
         self._display = ProgressDisplay(mode, images, done)
         self._live = LiveFile(folder.progress, images, done, before.count(FAILED))
         self._interrupts = interrupts
+        self._watch = watch
 
     def __call__(self, pool: Pool) -> None:
         up = sum(crew.state == UP for crew in pool.crews)
         self._display.update(pool.done, pool.failures, up, len(pool.crews))
         self._live.update(pool.done, pool.failures, self._interrupts.count > 0, pool.crews)
+        if self._watch is not None and self._watch(pool.crews):
+            self._interrupts.end()
 
     def __enter__(self) -> "_Shown":
         return self

@@ -43,8 +43,9 @@ def _descriptors() -> Set[str]:
             target = os.readlink("/proc/self/fd/" + number)
         except OSError:
             continue
-        # Libraries keep these for good once they are used: epoll and event files, TensorFlow's and OpenCV's libraries.
-        if not target.startswith(("anon_inode:", "/dev/", "/proc/", "/sys/")):
+        # Libraries keep these for good once they are used: epoll and event files, TensorFlow's and OpenCV's libraries,
+        # matplotlib's fonts.
+        if not target.startswith(("anon_inode:", "/dev/", "/proc/", "/sys/")) and "/mpl-data/" not in target:
             found.add("{} -> {}".format(number, target))
     return found
 
