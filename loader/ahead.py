@@ -26,15 +26,13 @@ class ReadAhead:
         """Has the kernel read a ticket's file. What is wrong with it is told when it is its turn."""
         if parse_frame_path(ticket.path) is not None:
             return
+        started = time.monotonic()
         try:
-            file = open_image_file(ticket.path)
-        except (ImageError, OSError):
-            return
-        try:
+            self._files[ticket.ticket] = file = open_image_file(ticket.path)
             os.posix_fadvise(file, 0, 0, os.POSIX_FADV_WILLNEED)
-        except OSError:
-            pass  # Some file systems cannot; then it is read when it is needed.
-        self._files[ticket.ticket] = file
+        except (ImageError, OSError):
+            pass  # Some file systems cannot read ahead; then it is read when it is needed.
+        self._seconds += time.monotonic() - started
 
     def read(self, ticket: Ticket) -> bytes:
         """The content of a ticket's file.
@@ -53,7 +51,7 @@ class ReadAhead:
             self._seconds += time.monotonic() - started
 
     def seconds(self) -> float:
-        """How long was read since the last call, wall time."""
+        """How long files were opened and read since the last call, wall time."""
         seconds, self._seconds = self._seconds, 0.0
         return seconds
 

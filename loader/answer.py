@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import List, Optional
+from typing import List
 
 from ..messages import Cost, FrameFailed, FrameReady, Loaded
 
-#: Seconds that what is done may wait for more to be said with it: a message costs as much as a small frame.
-_PATIENCE = 0.002
+#: Seconds of work after which it is time to say so: the engine may be waiting.
+_PATIENCE = 0.02
 
 
 class Answer:
@@ -24,30 +24,32 @@ class Answer:
         self.ready: List[FrameReady] = []
         self.failed: List[FrameFailed] = []
         self.too_large: List[int] = []
-        self._seconds = self._reading = 0.0
-        self._cpu_before = time.thread_time()
-        self._first: Optional[float] = None
+        self._waited = 0.0
+        self._before, self._cpu_before = time.monotonic(), time.thread_time()
 
-    @property
-    def is_due(self) -> bool:
-        """Whether the first thing that is done has waited long enough to be said."""
-        return self._first is not None and time.monotonic() - self._first >= _PATIENCE
+    def is_due(self, left: int) -> bool:
+        """Whether it is time to say what is done.
 
-    def add(self, seconds: float, reading: float) -> None:
-        """An image took so long, wall time, and that part of it its file."""
-        self._seconds += seconds
-        self._reading += reading
-        if self._first is None:
-            self._first = time.monotonic()
+        Args:
+            left: tickets that are in hand. With fewer than what is done, the next ones have to be asked for.
+        """
+        done = len(self.ready) + len(self.failed) + len(self.too_large)
+        return done >= left or time.monotonic() - self._before - self._waited >= _PATIENCE
 
-    def take(self) -> Loaded:
-        """The message, which leaves nothing to say."""
-        cpu = time.thread_time()
-        message = Loaded(
-            self.ready, self.failed, self.too_large, Cost(self._seconds, self._reading, cpu - self._cpu_before)
-        )
+    def waited(self, seconds: float) -> None:
+        """So long the loader had nothing to do."""
+        self._waited += seconds
+
+    def take(self, reading: float) -> Loaded:
+        """The message, which leaves nothing to say.
+
+        Args:
+            reading: seconds spent on files since the last one.
+        """
+        now, cpu = time.monotonic(), time.thread_time()
+        cost = Cost(now - self._before - self._waited, reading, cpu - self._cpu_before)
+        message = Loaded(self.ready, self.failed, self.too_large, cost)
         self.ready, self.failed, self.too_large = [], [], []
-        self._seconds = self._reading = 0.0
-        self._cpu_before = cpu
-        self._first = None
+        self._waited = 0.0
+        self._before, self._cpu_before = now, cpu
         return message

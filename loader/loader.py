@@ -39,7 +39,6 @@ class Loader:
         self._videos = Videos(orders.max_pixels)
         self._ahead = ReadAhead()
         self._hand: Deque[Ticket] = collections.deque()
-        self._answer = Answer()
         self._retired = False
         #: Frames, and their images' heights and widths, by file.
         self._kept: Dict[Any, Tuple[np.ndarray, Tuple[int, int]]] = {}
@@ -58,20 +57,25 @@ class Loader:
             log.error("the worker did not answer within %.0f s", self._orders.patience)
             return 1
         self._memory = FrameMemory.attach(*first)
+        self._answer = Answer()
         while not self._retired:
             self._hear(0.0 if self._hand else 1.0)
             if self._hand:
                 self._load(self._hand.popleft())
-                if not self._hand or self._answer.is_due:
-                    self._worker.send(self._answer.take())
+                if self._answer.is_due(len(self._hand)):
+                    self._worker.send(self._answer.take(self._ahead.seconds()))
         return 0
 
     def _hear(self, timeout: float) -> None:
-        message = self._worker.receive(timeout)
+        message = self._worker.receive()
+        if message is None and timeout:
+            started = time.monotonic()
+            message = self._worker.receive(timeout)
+            self._answer.waited(time.monotonic() - started)
         while message is not None:
             if isinstance(message, Tickets):
                 for ticket in message.tickets:
-                    if self._hand:
+                    if self._hand and not self._orders.remember:
                         self._ahead.begin(ticket)
                     self._hand.append(ticket)
             elif isinstance(message, Retire):
@@ -82,7 +86,6 @@ class Loader:
 
     def _load(self, ticket: Ticket) -> None:
         answer = self._answer
-        started = time.monotonic()
         try:
             self._fill(ticket)
         except ImageError as error:
@@ -91,7 +94,6 @@ class Loader:
             answer.failed.append(FrameFailed(ticket.ticket, "too-large", "not enough memory to decode it"))
         finally:
             self._ahead.end(ticket)
-        answer.add(time.monotonic() - started, self._ahead.seconds())
 
     def _fill(self, ticket: Ticket) -> None:
         """Puts an image's frame into its place."""

@@ -59,7 +59,8 @@ class Computing:
         split: adds up the engine's time.
         streams: batches in flight.
         noted: where the images being computed are noted.
-        post: takes `Ready`, `BootFailed`, `Computed`, `Dropped` and `Fatal`; called from these threads.
+        post: takes `Ready`, `BootFailed`, `Dropped` and `Fatal`; called from these threads.
+        post_computed: takes `Computed`.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Computing:
         streams: int,
         noted: ComputingFile,
         post: Callable[[Any], None],
+        post_computed: Callable[[Computed], None],
     ) -> None:
         self._engine = engine
         self._info = EngineInfo("")
@@ -79,6 +81,7 @@ class Computing:
         self._split = split
         self._noted = noted
         self._post = post
+        self._post_computed = post_computed
         self._batches: "queue.SimpleQueue[Optional[Compute]]" = queue.SimpleQueue()
         self._streams = streams
         self._threads: List[threading.Thread] = []
@@ -153,7 +156,7 @@ class Computing:
                 self._noted.end(stream)
                 self._since[stream] = None
                 self._done[stream] += 1
-                self._post(Computed(batch.number))
+                self._post_computed(Computed(batch.number))
                 with self._split.waiting_for_writer():
                     self._writer.put(batch.number, outcomes)
         except _Broken as error:

@@ -2,10 +2,10 @@
 
 Pure.
 
-NOTE [hand]: a loader holds as many tickets as keep it busy for some milliseconds, at least two: the image it works on and the
-next, so that it never waits for an answer. It answers several at once when they are quick, so when it dies any ticket it
-held may be at fault. They are suspects, and each is tried alone: by a loader that holds nothing else. One that takes that
-loader down too is convicted.
+NOTE [hand]: a loader holds as many tickets as keep it busy for some ten milliseconds, at least two: the image it works on and
+the next, so that it never waits for an answer. It answers several at once, so when it dies any ticket it held may be at
+fault. They are suspects, and each is tried alone: by a loader that holds nothing else. One that takes that loader down too
+is convicted.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from .cells import Place
 
 #: Tickets a loader holds at least, and at most.
 LEAST, MOST = 2, 32
-#: Seconds of work in a loader's hand.
-_SECONDS = 0.006
+#: Seconds of work in a loader's hand. A message wakes three threads, each of which costs a tenth of a millisecond and more on a
+#: virtual machine; so one is sent for some images, not for each.
+_SECONDS = 0.05
 #: How many loaders an image may take down before it is recorded as a failure.
 ATTEMPTS = 2
 

@@ -17,12 +17,21 @@ class Outbox:
         os.set_blocking(self._write, False)
         self._woken = False
 
+    @property
+    def empty(self) -> bool:
+        """Whether no event waits."""
+        return self._events.empty()
+
     def fileno(self) -> int:
         """Readable while events wait."""
         return self._read
 
+    def put_quietly(self, event: Any) -> None:
+        """Adds an event that can wait until the loop wakes for another reason; each wake-up costs more than the event."""
+        self._events.put(event)
+
     def put(self, event: Any) -> None:
-        """Adds an event."""
+        """Adds an event, and wakes the loop."""
         self._events.put(event)
         if self._woken:
             return

@@ -107,6 +107,11 @@ class FrameQueue:
         """Whether nothing is being computed or written (decoding does not count)."""
         return not self._batches
 
+    @property
+    def is_hard_up(self) -> bool:
+        """Whether the next thing to do waits for the engine to be through with a batch."""
+        return bool(self._batches) and (not self._cells.any_free or self._hands.empty)
+
     # --- events
 
     def lease(self, block: int, start: int, count: int, runs: Iterable[Tuple[int, int]] = ()) -> None:

@@ -98,4 +98,4 @@ def _rounded(values: np.ndarray, places: int) -> List[Any]:
     A float32 has 24 bits, so its product with 10^places (24 bits at most for 7 places) is exact in float64; `rint` rounds
     half to even and the division gives the float64 nearest to the decimal: the same as `round`, at a tenth of the cost.
     """
-    return np.round(values.astype(np.float64), places).tolist()  # type: ignore[no-any-return]
+    return values.astype(np.float64).round(places).tolist()  # type: ignore[no-any-return]

@@ -39,6 +39,9 @@ from .writer import Fatal, Settled, Writer, Written
 log = logging.getLogger("worker")
 
 _HEARTBEAT_SECONDS = 1.0
+_HEARTBEAT_MS = 1000
+#: What engine and writer have done without waking the loop is heard at least that often.
+_QUIET_MS = 30
 _LAST_WORDS_MS = 2000
 
 
@@ -64,6 +67,8 @@ class Worker:
         self._settling = 0
         self._over = False
         self._beat_at = 0.0
+        #: Whether something waits for the engine to be through with a batch.
+        self._eager = False
 
     def run(self) -> int:
         """Works until told to stop. Returns the process's exit status."""
@@ -80,7 +85,7 @@ class Worker:
             poller.register(source, zmq.POLLIN)
         try:
             while not self._over:
-                poller.poll(int(_HEARTBEAT_SECONDS * 1000))
+                poller.poll(self._patience())
                 self._hear_engine()
                 self._hear_loaders()
                 self._hear_dispatcher()
@@ -130,11 +135,33 @@ class Worker:
             ResultFormat(tuple(orders.classes), orders.style, orders.score_threshold, keep),
             make_store(orders.format, orders.name, folder, naming),
             self._outbox.put,
+            self._outbox.put_quietly,
         )
         noted = ComputingFile(folder.computing(orders.name), orders.streams, orders.batch_size)
         self._computing = Computing(
-            engine, self._memory, self._writer, self._split, orders.streams, noted, self._outbox.put
+            engine,
+            self._memory,
+            self._writer,
+            self._split,
+            orders.streams,
+            noted,
+            self._outbox.put,
+            self._post_computed,
         )
+
+    def _patience(self) -> int:
+        """How long to wait for news, milliseconds."""
+        self._eager = self._queue.is_hard_up
+        if self._eager and not self._outbox.empty:
+            return 0
+        return _HEARTBEAT_MS if self._queue.at_rest else _QUIET_MS
+
+    def _post_computed(self, event: Computed) -> None:
+        """Called from the engine's threads."""
+        if self._eager:
+            self._outbox.put(event)
+        else:
+            self._outbox.put_quietly(event)
 
     # --- who speaks to us
 

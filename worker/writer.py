@@ -60,7 +60,8 @@ class Writer:
         images: the image list.
         result_format: how detections become results.
         store: where they go.
-        post: takes `Written`, `Settled` and `Fatal`; called from this thread.
+        post: takes `Settled` and `Fatal`; called from this thread.
+        post_quietly: takes `Written`.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Writer:
         result_format: ResultFormat,
         store: Store,
         post: Callable[[Any], None],
+        post_quietly: Callable[[Any], None],
     ) -> None:
         self._worker = worker
         self._out = out
@@ -78,6 +80,7 @@ class Writer:
         self._format = result_format
         self._store = store
         self._post = post
+        self._post_quietly = post_quietly
         self._work: "queue.SimpleQueue[Union[_Batch, Done, None]]" = queue.SimpleQueue()
         self._room = threading.Semaphore(_WAITING)
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -112,10 +115,12 @@ class Writer:
                 if work is None:
                     return
                 started = self.since = time.monotonic()
-                event = self._write(work) if isinstance(work, _Batch) else self._settle(work)
+                if isinstance(work, _Batch):
+                    self._post_quietly(self._write(work))
+                else:
+                    self._post(self._settle(work))
                 self.since = None
                 self.seconds += time.monotonic() - started
-                self._post(event)
         except OSError as error:
             reason = "results cannot be written to {} ({}); make room or mend it".format(
                 self._out, error.strerror or error
