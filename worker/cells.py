@@ -120,14 +120,13 @@ class Cells:
         self._cells[number].held -= 1
         self._free_if_empty(number)
 
-    def cut(self) -> List[Frame]:
-        """The largest batch there is though no frame is awaited any more; empty when there is none."""
-        for batch in self._close_short() if self._filling is not None else []:
-            return batch
-        if not self._leftovers:
-            return []
-        shape = max(self._leftovers, key=lambda shape: len(self._leftovers[shape]))
-        return self._leftovers.pop(shape)
+    def cut(self) -> List[List[Frame]]:
+        """The batches to compute now that no more frames are awaited: short ones, or the largest of one shape."""
+        batches = self._close_short() if self._filling is not None else []
+        if not batches and self._leftovers:
+            shape = max(self._leftovers, key=lambda shape: len(self._leftovers[shape]))
+            batches.append(self._leftovers.pop(shape))
+        return batches
 
     def _close_short(self) -> List[List[Frame]]:
         """Nothing more comes into the cell that is being filled. Returns the batches that became complete."""

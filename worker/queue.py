@@ -297,9 +297,7 @@ class FrameQueue:
         """Computes short batches when nothing else is left to do or to wait for; without this, leftovers would hold up all."""
         if self._computing or not self._hands.empty:
             return
-        batch = self._cells.cut()
-        if batch:
-            self._compute_all([batch])
+        self._compute_all(self._cells.cut())
 
     def _compute_all(self, batches: List[List[Frame]]) -> None:
         for frames in batches:

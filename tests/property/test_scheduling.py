@@ -70,7 +70,7 @@ SHAPES = [(2, 3), (3, 2), (4, 4)]
 LARGEST = 48
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.integers(1, 5), st.integers(1, 6), st.integers(1, 60), st.integers(1, 4), st.integers(1, len(SHAPES)), st.data()
 )

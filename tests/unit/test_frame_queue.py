@@ -297,9 +297,9 @@ def test_quick_images_are_asked_for_many_at_a_time_within_the_memory():
     queue.start()
     queue.loader_up("a")
     (one, two) = asks(queue.lease(0, 0, 300))
-    queue.queue.loaded("a", [FrameReady(ask.ticket, 4, 4, 8, 8) for ask in (one, two)], [], [], 0.0008, 0.0)
+    queue.queue.loaded("a", [FrameReady(ask.ticket, 4, 4, 8, 8) for ask in (one, two)], [], [], 0.008, 0.0)
     many = asks(queue.tick(0.0))
-    assert len(many) == 16, "six milliseconds of work, and one"
+    assert len(many) == 14, "fifty milliseconds of work, and one"
     assert asks(ready(queue, many[0])) == [], "not each time one comes back"
     queue.loader_up("b")
     queue.queue.loaded("b", [], [], [], 0.0, 0.0)
