@@ -179,3 +179,21 @@ def test_weird_paths_work_everywhere(weird_path):
     outcome = run(inside, out)
     assert outcome.code == 0, outcome.err
     assert result_files(out) == expected(paths, inside)
+
+
+def test_fast_decode_keeps_sizes_and_is_another_run(tmp_path):
+    draw_images(str(tmp_path / "in"), 6, sizes=((256, 384), (64, 96)))
+    found = {}
+    for name, more in (("plain", []), ("fast", ["--fast-decode"])):
+        out = str(tmp_path / name)
+        outcome = run(str(tmp_path / "in"), out, "--result-style", "later", *more)
+        assert outcome.code == 0, outcome.err
+        found[name] = {image: json.loads(content.decode()) for image, content in result_files(out).items()}
+    # Each second image has the size of its frame.
+    small = [name for name in found["plain"] if int(os.path.basename(name)[1:5]) % 2]
+    assert found["plain"] != found["fast"], "other pixels"
+    assert all(found["plain"][name] == found["fast"][name] for name in small), "nothing to leave out there"
+    sizes = [detection["im_size"] for name in found["fast"] if name not in small for detection in found["fast"][name]]
+    assert sizes and all(size == [256, 384] for size in sizes)
+    again = run(str(tmp_path / "in"), str(tmp_path / "plain"), "--result-style", "later", "--fast-decode")
+    assert again.code == 5 and "fast_decode was false, is true" in again.err

@@ -412,3 +412,16 @@ def test_permission_denied(tmp_path):
         os.seteuid(0)
     assert caught.value.kind == "unreadable"
     assert "permission denied" in caught.value.reason
+
+
+def test_a_smaller_scale_is_never_below_the_frame_and_still_strict():
+    image = cv2.resize(np.random.RandomState(3).randint(0, 256, (30, 40, 3)).astype(np.uint8), (1000, 750))
+    data = cv2.imencode(".jpg", image)[1].tobytes()
+    for wanted in ((375, 500), (300, 400), (94, 125), (750, 1000)):
+        small = decode(data, MAX_PIXELS, at_least=wanted)
+        assert wanted[0] <= small.shape[0] <= 750 and wanted[1] <= small.shape[1] <= 1000
+        assert abs(float(small.mean()) - float(image.mean())) < 2, "the same picture"
+    assert decode(data, MAX_PIXELS, at_least=(94, 125)).shape[:2] == (94, 125), "an eighth"
+    with pytest.raises(ImageError) as cut:
+        decode(data[: len(data) // 2], MAX_PIXELS, at_least=(94, 125))
+    assert cut.value.kind == "truncated"
