@@ -37,6 +37,7 @@ docs: $(STAMP) ## the pages that are made from the code
 benchmarks: $(STAMP) ## writes JSON and plots to benchmarks/out
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) --editable '.[cpu,test,bench]'
 	$(BIN)/python benchmarks/peers
+	$(BIN)/python benchmarks/pool.py
 	$(BIN)/python benchmarks/seed_tables.py
 	$(BIN)/python benchmarks/resume.py
 	$(BIN)/python benchmarks/scale.py

@@ -52,6 +52,7 @@ class WorkerStats(NamedTuple):
         decoding: time its loaders spent reading, decoding and resizing, added up.
         reading: the part of `decoding` in which a loader waited for a file.
         decoding_cpu: CPU time its loaders spent in `decoding`; less than the rest of it where they wait for a core.
+        loader_time: time of all its loaders since the engine's readiness, at work or not, added up.
         batches: batches computed.
         cpu: CPU time of the worker's own process since the engine's readiness: the CPU part of the graph, and the queue.
         queued: decoded frames waiting now.
@@ -72,6 +73,7 @@ class WorkerStats(NamedTuple):
     decoding: float = 0.0
     reading: float = 0.0
     decoding_cpu: float = 0.0
+    loader_time: float = 0.0
     batches: int = 0
     cpu: float = 0.0
     queued: int = 0

@@ -292,7 +292,13 @@ class Crew:
 
     def _add_loader(self, now: float) -> None:
         name = "loader-{}.{}".format(self.seat, next(_serial))
-        self._loaders[name] = self._start_loader(self, name, self._address)
+        try:
+            self._loaders[name] = self._start_loader(self, name, self._address)
+        except OSError as error:  # The machine allows no more processes, or has no memory for one.
+            why = "a loader cannot be started ({})".format(error.strerror or error)
+            log.warning("%s: %s", self.device.label, why)
+            self._add_loader_later(now, why)
+            return
         self._awaited[name] = now
 
     def _start_due_loaders(self, now: float) -> None:
@@ -313,13 +319,16 @@ class Crew:
         log.warning("%s is lost: %s", loader, how)
         if self.loaders >= self.count:
             return [LoaderLost(self.worker, loader, how)]
+        self._add_loader_later(now, "its loaders end one after the other, the last one: {}".format(how))
+        return [LoaderLost(self.worker, loader, how)]
+
+    def _add_loader_later(self, now: float, why: str) -> None:
         # Without a pause, loaders that end as soon as they begin would keep the processors from all others.
         pause = self._loader_budget.spend()
         if pause is not None:
             self._loaders_due.append(now + pause)
         elif not self._loaders and not self._loaders_due:
-            self.reason = "its loaders end one after the other, the last one: {}".format(how)
-        return [LoaderLost(self.worker, loader, how)]
+            self.reason = why
 
     def _end_loaders(self) -> None:
         # They hold nothing that could be lost.

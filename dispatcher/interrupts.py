@@ -24,12 +24,12 @@ class Interrupts:
     """Counts the operator's wishes to stop while it is entered; puts the old handlers back afterwards.
 
     Attributes:
-        count: how many wishes there were.
         since: when the first one came (`time.monotonic`, seconds); None before, and for an `end` that nobody wished.
     """
 
     def __init__(self) -> None:
-        self.count = 0
+        self._wishes = 0
+        self._ended = False
         self.since: Optional[float] = None
         self._old: Dict[int, Any] = {}
 
@@ -45,13 +45,18 @@ class Interrupts:
 
     def end(self) -> None:
         """Has the run stop as after an operator's wish, though there was none: it has run for long enough."""
-        self.count = max(self.count, 1)
+        self._ended = True
+
+    @property
+    def count(self) -> int:
+        """How many wishes there were; at least 1 after an `end`."""
+        return max(self._wishes, int(self._ended))
 
     def _note(self, *_: Any) -> None:
-        self.count += 1
+        self._wishes += 1
         if self.since is None:
             self.since = time.monotonic()
-        if self.count >= _PATIENCE:
+        if self._wishes >= _PATIENCE:
             _end_now()
 
 

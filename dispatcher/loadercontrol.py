@@ -38,6 +38,8 @@ _FIRST_BATCHES = 4
 _USEFUL_SHARE, _USEFUL_PART = 0.05, 0.25
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 60.0, 600.0
 _CALM_SECONDS = 30.0
+#: So much of the cores is as good as all of them.
+_ALL_CORES = 0.85
 
 
 class Seen(NamedTuple):
@@ -205,7 +207,8 @@ class LoaderControl:
             window = seat.window(seen)
             # Without work there is nothing to learn: the end of the run is near.
             if window is not None and window.working > 0.5:
-                change = self._judge(seat, seen, window, self._free(seen, window, crews))
+                used = window.cores + sum(self._used_by(other) for other in crews if other.seat != seen.seat)
+                change = self._judge(seat, seen, window, self._free(seen, window, crews), used)
                 if change is not None:
                     changes.append(change)
         return changes
@@ -213,17 +216,18 @@ class LoaderControl:
     def _free(self, seen: Seen, window: _Window, crews: Sequence[Seen]) -> float:
         """Cores that are left when all loaders of this crew are at work, and the others do as they did."""
         used = window.worker_cores + seen.loaders * window.computing
-        for other in crews:
-            if other.seat != seen.seat:
-                seat = self._seats.get(other.seat)
-                used += other.loaders if seat is None or seat.cores is None else seat.cores
-        return self._cores - used
+        return self._cores - used - sum(self._used_by(other) for other in crews if other.seat != seen.seat)
 
-    def _judge(self, seat: _Seat, seen: Seen, window: _Window, free: float) -> Optional[Change]:
+    def _used_by(self, other: Seen) -> float:
+        """Cores that a crew uses; as many as it has loaders while that was not measured."""
+        seat = self._seats.get(other.seat)
+        return float(other.loaders) if seat is None or seat.cores is None else seat.cores
+
+    def _judge(self, seat: _Seat, seen: Seen, window: _Window, free: float, used: float) -> Optional[Change]:
         if not window.starving:
             seat.trial = None
             if seat.windows <= _FIRST_WINDOWS and math.ceil(window.need * _MARGIN) > seen.loaders:
-                return self._grow(seat, seen, window, free)
+                return self._grow(seat, seen, window, free, used)
             return self._shrink(seat, seen, window)
         seat.calm_since = None
         if window.at_work < _AT_WORK:
@@ -233,15 +237,15 @@ class LoaderControl:
             return self._take_back(seat, seen, window, trial)
         if _clock(seen.stats) < seat.more_at:
             return None
-        return self._grow(seat, seen, window, free)
+        return self._grow(seat, seen, window, free, used)
 
-    def _grow(self, seat: _Seat, seen: Seen, window: _Window, free: float) -> Optional[Change]:
+    def _grow(self, seat: _Seat, seen: Seen, window: _Window, free: float, used: float) -> Optional[Change]:
         if seen.loaders >= self._most:
             return self._tell_limit(seat, seen, window)
         # A quarter of what a loader uses is enough to try one.
         affordable = math.floor(free / max(window.computing, 0.01) + 0.75)
         if affordable < 1:
-            return self._tell_cores(seen, window)
+            return self._tell_cores(seen, window, used)
         # After a trial that brought little the estimate is not to be trusted: one at a time.
         estimate = math.ceil(window.need * _MARGIN) if seat.pause == _PAUSE_SECONDS else 0
         loaders = min(max(estimate, seen.loaders + 1), self._most, seen.loaders + affordable)
@@ -249,7 +253,7 @@ class LoaderControl:
         seat.cores = window.worker_cores + loaders * window.computing
         if window.starving:
             seat.trial = _Trial(seen.loaders, window.frames_per_second, window.starved)
-            reason = self._why_more(window, free)
+            reason = self._why_more(window, used)
         else:
             reason = "a frame takes a loader {:.1f} ms and the engine {:.1f} ms".format(
                 1e3 * window.frame_seconds, 1e3 * window.engine_seconds
@@ -259,11 +263,11 @@ class LoaderControl:
             reason += "; it keeps {} from now on".format(seat.least)
         return _change(seat, seen, loaders, reason)
 
-    def _why_more(self, window: _Window, free: float) -> str:
+    def _why_more(self, window: _Window, used: float) -> str:
         if window.reading > 0.5:
             return "{}, and the loaders for files {:.0f} % of their time".format(_waited(window), 100 * window.reading)
         return "{}, the loaders were at work {:.0f} % of the time, this run used {:.1f} of {:g} cores".format(
-            _waited(window), 100 * min(1.0, window.at_work), self._cores - free, self._cores
+            _waited(window), 100 * min(1.0, window.at_work), used, self._cores
         )
 
     def _take_back(self, seat: _Seat, seen: Seen, window: _Window, trial: _Trial) -> Change:
@@ -300,13 +304,15 @@ class LoaderControl:
         )
         return Change(seen.seat, seen.loaders, sentence)
 
-    def _tell_cores(self, seen: Seen, window: _Window) -> Optional[Change]:
+    def _tell_cores(self, seen: Seen, window: _Window, used: float) -> Optional[Change]:
         unmeasured = any(seat.cores is None for seat in self._seats.values())
-        if self._told_cores or unmeasured or not window.starving:
+        if self._told_cores or unmeasured or not window.starving or used < _ALL_CORES * self._cores:
             return None
         self._told_cores = True
-        sentence = "{}: {}, and this run uses all of {:g} cores: more loaders would not help, more cores would.".format(
-            _who(seen), _waited(window), self._cores
+        sentence = (
+            "{}: {}, and this run uses {:.1f} of {:g} cores: more loaders would not help, more cores would.".format(
+                _who(seen), _waited(window), min(used, self._cores), self._cores
+            )
         )
         return Change(seen.seat, seen.loaders, sentence)
 

@@ -121,7 +121,12 @@ def make_plan(config: RunConfig) -> Plan:
         loaders=config.loaders or first_loaders(cores, len(devices)),
         most_loaders=config.loaders or most_loaders(cores, len(devices)),
         queue_mem=config.queue_mem
-        or _default_queue_mem(len(devices), frame_bytes(short_edge_size, max_size) * batch_size),
+        or _default_queue_mem(
+            # Batches begin at multiples of 64 bytes (`worker/cells.py`).
+            len(devices),
+            frame_bytes(short_edge_size, max_size) * batch_size + 64,
+            config.streams,
+        ),
         threads=config.threads or (max(1, cores // cpu_workers) if cpu_workers else 0),
         keep=_keep(config.classes, card),
         notes=tuple(notes),
@@ -167,10 +172,12 @@ def _files(path: str) -> List[str]:
     return sorted(found)
 
 
-def _default_queue_mem(workers: int, batch_bytes: int) -> int:
+def _default_queue_mem(workers: int, batch_bytes: int, streams: int) -> int:
     share = min(available_shared_memory() // 2, available_memory() // 4) // workers
-    # On a small machine a queue of three batches is still better than none; whether it fits shows when it is made.
-    return max(min(_MOST_QUEUE_BYTES, share), 3 * batch_bytes)
+    most = max(_MOST_QUEUE_BYTES, 2 * (2 * streams + 1) * batch_bytes)
+    # On a small machine a queue of one batch more than is computed is still better than none; whether it fits shows when it
+    # is made.
+    return max(min(most, share), (streams + 2) * batch_bytes)
 
 
 def _keep(wanted: Tuple[str, ...], card: Card) -> Optional[Tuple[int, ...]]:

@@ -105,7 +105,9 @@ class Facts(NamedTuple):
     @property
     def loaders_at_work(self) -> float:
         """Share of their time in which the loaders were reading, decoding or waiting for a core, 0 to 1."""
-        return min(1.0, ratio(self.mean("decoding"), self.span * self.loaders))
+        # There may have been more or fewer of them before.
+        time = self.mean("loader_time") or self.span * self.loaders
+        return min(1.0, ratio(self.mean("decoding"), time))
 
     @property
     def decoding_cores(self) -> float:

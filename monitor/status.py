@@ -117,9 +117,10 @@ def status(out: str) -> Status:
     record = read_run_record(folder)
     owner = holder(folder)
     live = _read(folder.progress)
+    if owner is not None and live.get("time", 0.0) < owner.since:
+        live = {}  # That of an earlier start: until its first turn a dispatcher reads lists and ledgers.
     summary = _read(folder.summary)
     progress = replay(folder.ledger, record.listing.count)
-    # Until its first turn a dispatcher reads lists and ledgers; the file may be that of an earlier start.
     silent = None if owner is None else max(0.0, time.time() - max(live.get("time", 0.0), owner.since))
     error = str(summary.get("error", ""))
     state = _state(owner, live, silent, progress, summary)
@@ -127,7 +128,7 @@ def status(out: str) -> Status:
     workers = summary.get("workers", []) if owner is None else live.get("workers", [])
     found = summary.get("verdict")
     if owner is not None:
-        found = _verdict(live, record.config) if at_work and live.get("time", 0.0) >= owner.since else None
+        found = _verdict(live, record.config) if at_work else None
     return Status(
         out=folder.out,
         state=state,

@@ -8,6 +8,7 @@ matter, and those that come close to the best are repeated, since machines are n
 
 from __future__ import annotations
 
+import math
 import statistics
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
@@ -183,12 +184,16 @@ class Sweep:
         """What each setting can reach at most; those that cannot work are left out."""
         bounds = {}
         most = 0.0
+        to_come = self._next_decode()
         for loaders in self._limits.loaders:
-            # Where more loaders were not tried, fewer were enough, or as good as more.
             decode = self._decode(loaders)
             most = max(most, decode or 0.0)
+            if decode is None:
+                # Where more loaders were not tried, fewer were enough or as good as more; unless they are still to be tried.
+                open_end = most > 0 and to_come is not None and loaders >= to_come.setting.loaders
+                decode = math.inf if open_end else most
             for (streams, batch_size), engine in self._engines().items():
-                bound = min(most if decode is None else decode, self._limits.devices * engine)
+                bound = min(decode, self._limits.devices * engine)
                 if bound > 0:
                     bounds[Setting(loaders, streams, batch_size)] = bound
         return bounds

@@ -121,17 +121,22 @@ def run_trial(
     plan = make_plan(config)
     run_folder = RunFolder(folder)
     windows = [_window(seconds) for _ in plan.devices[:workers]]
-    cut = False
+    over = cut = False
+    lost = ""
 
     def watch(crews: Sequence[Crew]) -> bool:
-        nonlocal cut
+        nonlocal over, cut, lost
+        if over:
+            return True  # What is said while the workers end is no steady state.
         for window, crew in zip(windows, crews):
             window.note(crew.stats)
-        seen = all(window.complete for window, crew in zip(windows, crews) if crew.alive)
+        lost = next((crew.reason for crew in crews if not crew.alive and crew.reason), "")
+        seen = all(window.complete for window in windows)
         failures = sum(crew.stats.failures for crew in crews)
         hopeless = failures >= _HOPELESS and not any(crew.stats.images for crew in crews)
-        cut = cut or (not seen and time.monotonic() >= until)
-        return seen or hopeless or cut
+        cut = not seen and time.monotonic() >= until
+        over = bool(seen or hopeless or cut or lost)
+        return over
 
     try:
         os.makedirs(run_folder.logs)
@@ -144,6 +149,8 @@ def run_trial(
         raise RunFailed("{}: a trial cannot be run there ({}).".format(folder, error.strerror or error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    if lost:
+        raise RunFailed("A worker was lost: {}.".format(lost.rstrip(".")))
     return Outcome(figures(windows), summary.results + summary.failures, summary.failures, summary.interrupted, cut)
 
 

@@ -232,6 +232,8 @@ class _Tuner:
         self._files.write_json(tuned)
         if tuned.choice is not None:
             self._files.write_toml(tuned)
+        elif os.path.exists(self._files.toml):
+            self._say("{}: it is of an earlier tuning, and stays as it is.".format(self._files.toml))
         try:
             drawn = draw(rows(tuned.trials), tuned.choice, len(self._plan.devices), self._files.svg)
         except OSError as error:

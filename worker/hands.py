@@ -2,8 +2,8 @@
 
 Pure.
 
-NOTE [hand]: a loader holds as many tickets as keep it busy for some ten milliseconds, at least two: the image it works on and
-the next, so that it never waits for an answer. It answers several at once, so when it dies any ticket it held may be at
+NOTE [hand]: a loader holds as many tickets as keep it busy for some tens of milliseconds, at least two: the image it works on
+and the next, so that it never waits for an answer. It answers several at once, so when it dies any ticket it held may be at
 fault. They are suspects, and each is tried alone: by a loader that holds nothing else. One that takes that loader down too
 is convicted.
 """

@@ -62,6 +62,7 @@ class Worker:
         self._decoded = 0
         self._cost = Cost(0.0, 0.0, 0.0)
         self._cpu_before = 0.0
+        self._loader_time = self._stats_at = 0.0
         self._stopping = False
         self._given_back = False
         self._settling = 0
@@ -186,7 +187,7 @@ class Worker:
 
     def _engine_up(self, ready: Ready) -> None:
         check_fits(ready.info, self._orders.batch_size)
-        self._cpu_before = time.process_time()
+        self._cpu_before, self._stats_at = time.process_time(), time.monotonic()
         log.info("engine up after %.1f s: %s", ready.seconds, ready.info.description)
         self._dispatcher.send(
             messages.WorkerUp(os.getpid(), ready.info.description, self._orders.batch_size, ready.seconds)
@@ -304,6 +305,10 @@ class Worker:
 
     def _stats(self) -> WorkerStats:
         seconds = self._split.seconds()
+        now = time.monotonic()
+        if self._cpu_before:
+            self._loader_time += self._queue.loaders * (now - self._stats_at)
+        self._stats_at = now
         return WorkerStats(
             images=self._writer.images,
             failures=self._queue.failed,
@@ -318,6 +323,7 @@ class Worker:
             decoding=self._cost.seconds,
             reading=self._cost.reading,
             decoding_cpu=self._cost.cpu,
+            loader_time=self._loader_time,
             batches=self._computing.batches,
             cpu=time.process_time() - self._cpu_before if self._cpu_before else 0.0,
             queued=self._queue.waiting,

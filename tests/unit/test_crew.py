@@ -380,3 +380,22 @@ def test_closing_ends_everything():
     assert crew.state == UP
     crew.close()
     assert crew.state == CLOSED and all(process.status == -9 for process in born)
+
+
+def test_a_machine_that_starts_no_more_processes_costs_loaders_not_the_run():
+    crew, born = make()
+    crew.up("engine")
+    allowed = []
+
+    def refused(crew, name, address):
+        if not allowed:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        born.append(Process(name))
+        return born[-1]
+
+    crew._start_loader = refused
+    crew.set_loaders(3, 1.0)
+    assert len(born) == 3 and crew.loaders == 3, "one is due"
+    assert crew.look(1.05) == [] and len(born) == 3
+    allowed.append(True)
+    assert crew.look(2.0) == [] and len(born) == 4

@@ -80,6 +80,11 @@ def test_one_that_is_at_work(folder, monkeypatch):
     assert state == "running" and "process 123 on here" in text and "2.0 images/s, 0:00:03 left" in text
     leave(folder.progress, time=now, stopping=True, workers=[])
     assert seen(folder)[0] == "stopping"
+    # What an earlier start left is not this one's: it reads the list.
+    at_work(monkeypatch, Owner("here", 123, now - 5))
+    leave(folder.progress, time=now - 10, images_per_second=2.0, seconds_left=3.5, stopping=True, workers=[])
+    state, text = seen(folder)
+    assert state == "running" and "images/s" not in text
 
 
 def test_one_whose_dispatcher_says_nothing(folder, monkeypatch):

@@ -222,3 +222,19 @@ def test_any_measurements_whatever_lead_to_an_end_within_the_limits(limits, rate
     if choice is not None and choice.measured:
         assert Step(RUN, choice.setting) in steps
         assert choice.setting <= choice.best and choice.rate >= 0.98 * choice.best_rate
+
+
+def test_whenever_time_becomes_short_the_rest_is_not_spent_on_few_loaders():
+    def engine(streams, batch):
+        return 100.0 * (1 + 0.1 * min(batch, 8) ** 0.5) * (1.1 if streams > 1 else 1.0)
+
+    surface = Surface(engine, lambda loaders: 40.0 * min(loaders, 4))
+    best = max(surface.exactly(Step(RUN, Setting(loaders, 2, 8))) for loaders in surface.limits.loaders)
+    for short in range(1, 24):
+        sweep = Sweep(surface.limits)
+        for taken in range(short + 14):
+            step = sweep.next(hurry=taken >= short)
+            if step is None:
+                break
+            sweep.add(step, surface.measure(step))
+        assert sweep.choice().rate >= 0.9 * best, (short, sweep.choice())
