@@ -56,5 +56,7 @@ def computing_at_death(path: str, batch_size: int) -> List[int]:
     """
     if not os.path.exists(path) or not os.path.getsize(path):
         return []
-    rows = np.fromfile(path, dtype="<i8").reshape(-1, 1 + batch_size)
+    numbers, width = np.fromfile(path, dtype="<i8"), 1 + batch_size
+    # It may have died, or the disk been full, while it made the file.
+    rows = numbers[: len(numbers) // width * width].reshape(-1, width)
     return [int(index) for row in rows for index in row[1 : 1 + max(0, int(row[0]))]]

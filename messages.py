@@ -255,7 +255,7 @@ class Loaded(NamedTuple):
 
     ready: List[FrameReady]
     failed: List[FrameFailed]
-    too_large: List[Any]
+    too_large: List[int]
     cost: Cost
 
 
@@ -314,7 +314,9 @@ def _check_of(annotation: str) -> Callable[[Any], Any]:
         if annotation == row.__name__:
             return functools.partial(_fields, row)
         if annotation == "List[{}]".format(row.__name__):
-            return functools.partial(_list_of, row)
+            return functools.partial(_list_of, functools.partial(_fields, row))
+    if annotation == "List[int]":
+        return functools.partial(_list_of, functools.partial(_plain, (int,)))
     return functools.partial(_plain, _PYTHON_TYPES[annotation])
 
 
@@ -324,8 +326,8 @@ def _plain(types: Tuple[Type[Any], ...], value: Any) -> Any:
     return value
 
 
-def _list_of(row: Type[Any], values: List[Any]) -> List[Any]:
-    return [_fields(row, one) for one in values]
+def _list_of(check: Callable[[Any], Any], values: Any) -> List[Any]:
+    return [check(value) for value in _plain((list,), values)]
 
 
 def _annotation_name(annotation: Any) -> str:

@@ -20,8 +20,9 @@ _BOOT_RESTARTS = 2
 #: Two for each of ten images in a row that take loaders down; more in a row is the loader's fault, not the images'.
 _LOADER_RESTARTS, _LOADER_PAUSE, _LONGEST_LOADER_PAUSE = 20, 0.1, 5.0
 _CONVICTIONS_IN_A_ROW = 10
-#: A loader that was told to go has two tickets to finish at most, each within the deadline; and then some.
-_RETIREMENT_DEADLINES = 3
+#: A loader that was told to go has a hand of up to 32 tickets to finish, each within the deadline. One that hangs over a
+#: ticket is named by its worker long before.
+_RETIREMENT_DEADLINES = 33
 _serial = itertools.count()
 
 

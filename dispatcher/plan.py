@@ -79,7 +79,8 @@ class Plan:
             "short_edge_size": self.short_edge_size,
             "max_size": self.max_size,
             "max_pixels": self.config.max_pixels,
-            "fast_decode": self.config.fast_decode,
+            # None, so that runs that began before there was the option can be resumed.
+            "fast_decode": self.config.fast_decode or None,
             "score_threshold": self.config.score_threshold,
             "keep": None if self.keep is None else list(self.keep),
             "result_style": self.config.result_style,

@@ -23,8 +23,8 @@ class ReadAhead:
         self._seconds = 0.0
 
     def begin(self, ticket: Ticket) -> None:
-        """Has the kernel read a ticket's file. What is wrong with it is told when it is its turn."""
-        if parse_frame_path(ticket.path) is not None:
+        """Has the kernel read a ticket's file, once. What is wrong with it is told when it is its turn."""
+        if ticket.ticket in self._files or parse_frame_path(ticket.path) is not None:
             return
         started = time.monotonic()
         try:

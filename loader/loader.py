@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import logging
 import os
 import time
@@ -24,6 +25,9 @@ from .resize import resize
 from .video import Videos, why_no_frames
 
 log = logging.getLogger("loader")
+
+#: Files that are opened and read ahead.
+_AHEAD = 2
 
 
 class Loader:
@@ -61,7 +65,9 @@ class Loader:
         while not self._retired:
             self._hear(0.0 if self._hand else 1.0)
             if self._hand:
-                self._load(self._hand.popleft())
+                ticket = self._hand.popleft()
+                self._read_ahead()
+                self._load(ticket)
                 if self._answer.is_due(len(self._hand)):
                     self._worker.send(self._answer.take(self._ahead.seconds()))
         return 0
@@ -75,14 +81,18 @@ class Loader:
         while message is not None:
             if isinstance(message, Tickets):
                 for ticket in message.tickets:
-                    if self._hand and not self._orders.remember:
-                        self._ahead.begin(ticket)
                     self._hand.append(ticket)
             elif isinstance(message, Retire):
                 self._retired = True
             else:
                 log.warning("the worker sent %r, which is not for a loader", message)
             message = self._worker.receive()
+
+    def _read_ahead(self) -> None:
+        # Not all that is in hand: where opening files takes long, the image at hand would wait for them.
+        if not self._orders.remember:
+            for ticket in itertools.islice(self._hand, _AHEAD):
+                self._ahead.begin(ticket)
 
     def _load(self, ticket: Ticket) -> None:
         answer = self._answer

@@ -19,8 +19,8 @@ from .commands import Frame
 
 #: Cells begin at multiples of this, so that TensorFlow takes a batch as it lies instead of copying it.
 ALIGNMENT = 64
-#: Cells in a row with frames of one size, until places are moved together; it doubles with each frame that did not fit.
-_QUIET = 2
+#: Cells in a row with frames of one size, until places are moved together; doubled when a frame did not fit, up to a limit.
+_QUIET, _MOST_QUIET = 2, 64
 
 
 class Place(NamedTuple):
@@ -108,7 +108,7 @@ class Cells:
         """A frame did not fit into its place. As `failed`; the next places are large enough for any frame."""
         if self._stride < self._frame_bytes:
             self._stride = self._frame_bytes
-            self._quiet *= 2
+            self._quiet = min(2 * self._quiet, _MOST_QUIET)
         self._cells_seen = 0
         batches = self.failed(place)
         if self._filling is not None and self._cells[self._filling].stride < self._frame_bytes:

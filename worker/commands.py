@@ -77,10 +77,4 @@ class Retired(NamedTuple):
     loader: str
 
 
-class Convicted(NamedTuple):
-    """That image has taken down as many loaders as it may, and is a failure."""
-
-    index: int  # type: ignore[assignment]
-
-
-Command = Union[Ask, Compute, Want, Done, Stuck, Retired, Convicted]
+Command = Union[Ask, Compute, Want, Done, Stuck, Retired]

@@ -2,7 +2,7 @@
 
 Pure.
 
-NOTE [hand]: a loader holds as many tickets as keep it busy for some tens of milliseconds, at least two: the image it works on
+NOTE [hand]: a loader holds as many tickets as keep it busy for some fifty milliseconds, at least two: the image it works on
 and the next, so that it never waits for an answer. It answers several at once, so when it dies any ticket it held may be at
 fault. They are suspects, and each is tried alone: by a loader that holds nothing else. One that takes that loader down too
 is convicted.
@@ -131,8 +131,11 @@ class Hands:
         self._hands.move_to_end(hand.loader)
 
     def suspect_for(self, hand: Hand) -> Optional[Ticket]:
-        """The suspect that this loader is to try now; None when there is none, or it holds something else."""
-        if hand.tickets or not self._suspects:
+        """The suspect that this loader is to try now; None when it holds something else, or another one tries one.
+
+        One after the other: of a video that takes loaders down many frames may be suspects, and the first conviction is enough.
+        """
+        if hand.tickets or not self._suspects or any(other.alone for other in self._hands.values()):
             return None
         hand.alone = True
         return self._suspects.popleft()
@@ -161,7 +164,7 @@ class Hands:
     def learn(self, images: int, seconds: float) -> None:
         """So long have so many images taken a loader."""
         mean = seconds / images
-        # The first ones are slow: libraries are loaded, and files are cold.
+        # The first ones are slow, since libraries are loaded and files are cold; they are forgotten by eighths.
         self._seconds = mean if self._seconds is None else self._seconds + (mean - self._seconds) / 8
 
     def stuck(self, now: float) -> Iterator[str]:

@@ -18,8 +18,8 @@ from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set, Tupl
 from ..messages import Failure, FrameFailed, FrameReady
 from ..ranges import between
 from .cells import Cells
-from .commands import Ask, Command, Compute, Convicted, Done, Frame, Part, Retired, Stuck, Want
-from .hands import ATTEMPTS, Hand, Hands, Ticket
+from .commands import Ask, Command, Compute, Done, Frame, Part, Retired, Stuck, Want
+from .hands import Hand, Hands, Ticket
 from .pieces import Pieces
 
 
@@ -77,7 +77,7 @@ class FrameQueue:
         self._cells = Cells(slots, batch_size, frame_bytes)
         self._hands = Hands(deadline, slots)
         self._pieces = Pieces()
-        self._again: List[Ticket] = []
+        self._too_large: List[Ticket] = []
         self._wanted = False
         self._tickets = 0
         self._batches: Dict[int, Compute] = {}
@@ -128,20 +128,30 @@ class FrameQueue:
             self._image_over(image.block, image.index, Failure(image.index, "crash", reason))
         for ticket in self._hands.drop_suspects(self._doomed):
             self._fail(ticket, "crash", reason)
+        for ticket in [ticket for ticket in self._too_large if self._doomed(ticket.index)]:
+            self._too_large.remove(ticket)
+            self._image_over(ticket.block, ticket.index, Failure(ticket.index, "crash", reason))
 
     def loader_up(self, loader: str) -> None:
         """A loader is there."""
         self._hands.up(loader)
 
-    def loader_gone(self, loader: str, how: str) -> None:
-        """A loader's process has ended; what it held is asked for again, or given up."""
+    def loader_gone(self, loader: str, how: str) -> List[int]:
+        """A loader's process has ended; what it held is asked for again, or given up.
+
+        Returns:
+            The images that are convicted, and failures from now on.
+        """
         if self._hands.of(loader) is None:
-            return
+            return []
         self._pieces.release(loader)
-        for ticket in self._hands.gone(loader):
-            reason = "{} loaders ended while decoding this image (the last one: {}).".format(ATTEMPTS, how)
+        convicted = self._hands.gone(loader)
+        for ticket in convicted:
+            reason = "a loader ended while it held this image, and another one while it tried it alone ({}).".format(
+                how
+            )
             self._fail(ticket, "crash", reason)
-            self._commands.append(Convicted(ticket.index))
+        return [ticket.index for ticket in convicted]
 
     def retire(self, loader: str) -> None:
         """A loader gets no more tickets; it is named as `Retired` once it holds none."""
@@ -189,7 +199,7 @@ class FrameQueue:
             ticket = self._hands.take_back(loader, number, now)
             if ticket is not None:
                 self._compute_all(self._cells.too_large(ticket.place))
-                self._again.append(ticket)
+                self._too_large.append(ticket)
         self._retired(hand)
 
     def computed(self, number: int) -> None:
@@ -272,12 +282,12 @@ class FrameQueue:
     def _next_ticket(self, hand: Hand) -> Optional[Ticket]:
         if not self._cells.any_free:
             return None
-        if self._again:
-            if self._again[0].attempts:
+        if self._too_large:
+            if self._too_large[0].attempts:
                 if hand.tickets:
                     return None
                 hand.alone = True
-            ticket = self._again.pop(0)
+            ticket = self._too_large.pop(0)
             ticket.place = self._cells.take()
             return ticket
         following = self._pieces.take(hand.loader, hungry=not self._computing)

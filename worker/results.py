@@ -64,11 +64,13 @@ class ResultFormat(NamedTuple):
             raise EngineError("the engine returned a box or a score that is not a number")
         # Engines differ in the order of their rows, so it is fixed here: by score, then label, then box.
         order = np.lexsort((boxes[:, 3], boxes[:, 2], boxes[:, 1], boxes[:, 0], labels, -scores))
-        if self.score_threshold > 0 or self.keep is not None:
-            order = order[self._kept(labels, scores)[order]]
+        order = order[self._kept(labels, scores)[order]]
         style = STYLES[self.style]
         scale = np.float32(frame_scale(image_size[0], image_size[1], frame_size[0], frame_size[1]))
-        corners = boxes[order].astype(np.float32) / scale
+        with np.errstate(over="ignore"):
+            corners = boxes[order].astype(np.float32) / scale
+        if not np.isfinite(corners).all():
+            raise EngineError("the engine returned a box that is beyond any number")
         segmentations = [None] * len(order) if masks is None else encode_masks(masks[order], corners, image_size)
         corners[:, 2:] -= corners[:, :2]
         rows = zip(

@@ -24,7 +24,7 @@ from ..runfolder import RunFolder
 from ..sockets import Caller, Listener
 from ..video.file import parse_frame_path, runs_of_frames
 from .cells import cell_bytes
-from .commands import Ask, Compute, Convicted, Done, Retired, Stuck, Want
+from .commands import Ask, Compute, Done, Retired, Stuck, Want
 from .computing import BootFailed, Computed, Computing, Dropped, Ready, check_fits
 from .engines import engine_class, parse_engine
 from .engines.base import EngineSpec
@@ -222,7 +222,7 @@ class Worker:
             if isinstance(message, messages.Lease):
                 self._queue.lease(message.block, message.start, message.count, self._runs(message))
             elif isinstance(message, messages.LoaderGone):
-                self._queue.loader_gone(message.loader, message.how)
+                self._loader_gone(message)
             elif isinstance(message, messages.RetireLoader):
                 self._queue.retire(message.loader)
             elif isinstance(message, messages.Stop):
@@ -243,12 +243,12 @@ class Worker:
         frame = parse_frame_path(self._images[index])
         return frame is not None and frame.video in self._convicted_videos
 
-    def _convicted(self, index: int) -> None:
-        frame = parse_frame_path(self._images[index])
-        if frame is not None:
-            self._convicted_videos.add(frame.video)
-            self._queue.give_up()
-            self._follow()
+    def _loader_gone(self, gone: messages.LoaderGone) -> None:
+        for index in self._queue.loader_gone(gone.loader, gone.how):
+            frame = parse_frame_path(self._images[index])
+            if frame is not None:
+                self._convicted_videos.add(frame.video)
+        self._queue.give_up()
 
     # --- what we say and do
 
@@ -271,8 +271,6 @@ class Worker:
                 self._dispatcher.send(messages.LoaderStuck(command.loader))
             elif isinstance(command, Retired):
                 self._loaders.send(command.loader, messages.Retire())
-            elif isinstance(command, Convicted):
-                self._convicted(command.index)
         for loader, tickets in asked.items():
             self._loaders.send(loader, messages.Tickets(tickets))
         self._split.set_has_work(self._queue.has_work)
@@ -304,7 +302,8 @@ class Worker:
             )
 
     def _stats(self) -> WorkerStats:
-        seconds = self._split.seconds()
+        # Until the engine is ready there is nothing to tell of its time.
+        seconds = self._split.seconds() if self._cpu_before else dict.fromkeys(self._split.seconds(), 0.0)
         now = time.monotonic()
         if self._cpu_before:
             self._loader_time += self._queue.loaders * (now - self._stats_at)

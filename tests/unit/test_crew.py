@@ -319,10 +319,10 @@ def test_a_retiring_loader_that_is_stuck_is_killed_and_not_replaced():
 def test_a_retiring_loader_that_does_not_end_is_killed():
     crew, born = up(2)
     (name,) = crew.set_loaders(1, 1.0)
-    crew.heard(15.9)
-    assert crew.look(15.9) == []
-    crew.heard(16.1)
-    (lost,) = crew.look(16.1)
+    crew.heard(165.9)
+    assert crew.look(165.9) == []
+    crew.heard(166.1)
+    (lost,) = crew.look(166.1)
     assert lost.loader == name and "--hang-timeout" in lost.how and loaders(born)[1].status == -9
 
 

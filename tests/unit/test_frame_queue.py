@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from divainfer.messages import Failure, FrameFailed, FrameReady
-from divainfer.worker.commands import Ask, Compute, Convicted, Done, Part, Retired, Stuck, Want
+from divainfer.worker.commands import Ask, Compute, Done, Frame, Part, Retired, Stuck, Want
 from divainfer.worker.queue import FrameQueue
 
 SMALL = 48
@@ -21,7 +21,7 @@ class Stepwise:
             return event
 
         def step(*values, now=0.0, **options):
-            event(*values, **options)
+            self.returned = event(*values, **options)
             return self.queue.follow(now)
 
         return step
@@ -267,8 +267,9 @@ def test_the_run_of_a_loader_that_is_gone_or_stuck_goes_to_another():
     (suspect,) = asks(queue.loader_gone("a", "killed"))
     assert suspect.index == 0
     assert queue.tick(20.0) == [Stuck("b")]
-    (suspect,) = asks(queue.loader_up("c", now=20.0))
-    assert suspect.index == 1
+    assert asks(queue.loader_up("c", now=20.0)) == [], "one suspect after the other"
+    (suspect,) = asks(queue.loader_gone("b", "killed", now=20.0))
+    assert queue.returned == [0] and suspect.index == 1
     assert [ask.index for ask in asks(ready(queue, suspect))] == [2, 3]
 
 
@@ -280,7 +281,8 @@ def test_the_rest_of_a_run_that_takes_loaders_down_fails_untried():
     queue.loader_up("a")
     queue.loader_gone("a", "killed")
     queue.loader_up("b")
-    assert Convicted(0) in queue.loader_gone("b", "killed")
+    queue.loader_gone("b", "killed")
+    assert queue.returned == [0]
     doomed.update(range(18))
     queue.give_up()
     assert queue.failed == 18, "the one that was held as well, too"
@@ -347,3 +349,53 @@ def test_a_loader_without_tickets_retires_at_once():
     queue.loader_up("a")
     assert queue.retire("a") == [Retired("a")]
     assert not asks(queue.lease(0, 0, 4))
+
+
+def test_one_suspect_is_tried_at_a_time_and_a_doomed_one_not_at_all():
+    doomed = set()
+    queue = Stepwise(32, 1, 10.0, doomed=doomed.__contains__)
+    queue.start()
+    queue.lease(0, 0, 8, runs=[(0, 8)])
+    held = asks(queue.loader_up("a"))
+    queue.loader_up("b")
+    queue.loader_up("c")
+    (first,) = asks(queue.loader_gone("a", "killed"))
+    assert first.index == held[0].index and asks(queue.tick(0.0)) == [], "the other loader waits"
+    queue.queue.loader_gone(first.loader, "killed")
+    doomed.update(range(8))
+    queue.give_up()
+    assert queue.failed == 8 and queue.loaders == 1
+
+
+def test_parts_and_the_end_of_a_block_are_reported_in_order_though_a_conviction_comes_between():
+    doomed = set()
+    queue = Stepwise(32, 1, 10.0, doomed=doomed.__contains__, report_every=5.0)
+    queue.start()
+    queue.tick(0.0)
+    commands = queue.lease(5, 0, 8, runs=[(0, 8)])
+    (zero, one) = asks(commands + queue.loader_up("a"))
+    (batch,) = [command for command in ready(queue, zero) if isinstance(command, Compute)]
+    queue.queue.computed(batch.number)
+    queue.queue.written(batch.number, [])
+    queue.queue.loader_gone("a", "killed")
+    queue.loader_up("b")
+    assert queue.queue.loader_gone("b", "killed") == [one.index]
+    doomed.update(range(8))
+    queue.queue.give_up()
+    queue.queue.tick(6.0)
+    done = [command for command in queue.queue.follow(6.0) if isinstance(command, Done)]
+    assert [command.over for command in done] == [True]
+    assert [(part.start, part.stop) for part in done[0].parts] == [(0, 8)] and len(done[0].parts[0].failures) == 7
+
+
+def test_a_rare_large_frame_does_not_end_packing_for_good():
+    queue = Stepwise(8, 2, 10.0)
+    cells = queue.queue._cells
+    for _ in range(20):
+        for _ in range(70):
+            for place in (cells.take(), cells.take()):
+                cells.ready(Frame(0, 0, place.cell, place.offset, 2, 3, 8, 8))
+                cells.release(place.cell)
+        place = cells.take()
+        assert place.room == 18, "packed again"
+        cells.too_large(place)

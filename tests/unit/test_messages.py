@@ -8,7 +8,15 @@ import pytest
 from divainfer import messages
 from divainfer.errors import ProtocolError
 
-SAMPLES = {"int": 7, "float": 0.5, "str": "text \udcff", "bytes": b"\xff\0", "bool": True, "List[Any]": [1, [2, "x"]]}
+SAMPLES = {
+    "int": 7,
+    "float": 0.5,
+    "str": "text \udcff",
+    "bytes": b"\xff\0",
+    "bool": True,
+    "List[Any]": [1, [2, "x"]],
+    "List[int]": [3, 4],
+}
 
 
 def sample(annotation):
@@ -41,6 +49,8 @@ def test_round_trip(kind):
         msgpack.packb(["Tickets", [[1, b"path", 0]]]),
         msgpack.packb(["Tickets", [[1, "path", 0, 9]]]),
         msgpack.packb(["Loaded", [], [], [], [0.0, 0.0]]),
+        msgpack.packb(["Loaded", {}, [], [], [0.0, 0.0, 0.0]]),
+        msgpack.packb(["Loaded", [], [], ["x"], [0.0, 0.0, 0.0]]),
         msgpack.packb(["Failure", 1, "a", "b"]),
         msgpack.packb([["Tickets"]]),
         msgpack.packb({"Stop": 1}),
