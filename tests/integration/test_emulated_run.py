@@ -196,4 +196,4 @@ def test_fast_decode_keeps_sizes_and_is_another_run(tmp_path):
     sizes = [detection["im_size"] for name in found["fast"] if name not in small for detection in found["fast"][name]]
     assert sizes and all(size == [256, 384] for size in sizes)
     again = run(str(tmp_path / "in"), str(tmp_path / "plain"), "--result-style", "later", "--fast-decode")
-    assert again.code == 5 and "fast_decode was false, is true" in again.err
+    assert again.code == 5 and "fast_decode was null, is true" in again.err
