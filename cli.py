@@ -19,8 +19,10 @@ import click
 from . import __version__
 from .commandline import quoted
 from .config import FIELDS, option_name, resolve, to_toml
+from .console import ConsoleHandler, one_line, say
 from .dispatcher.interrupts import sigterm_as_ctrl_c
 from .errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUN_FAILED, EXIT_UNSOUND, EXIT_USAGE, ConfigError, DivaInferError
+from .parameters import BatchSize, Duration
 
 if TYPE_CHECKING:
     from .dispatcher.summary import Summary
@@ -95,7 +97,7 @@ def run_command(config_file: Optional[str], print_config: bool, dry: bool, debug
         if print_config:
             click.echo(to_toml(config), nl=False)
             return
-        summary = (dry_run if dry else run)(config, say=_say)
+        summary = (dry_run if dry else run)(config, say=say)
     if dry:
         for line in summary.lines():
             click.echo(line)
@@ -117,24 +119,8 @@ def resume_command(folder: str, debug: bool, **options: Any) -> None:
     with _reporting(_BEFORE_START, debug):
         from . import resume
 
-        summary = resume(folder, say=_say, **{name: value for name, value in options.items() if value is not None})
+        summary = resume(folder, say=say, **{name: value for name, value in options.items() if value is not None})
     _end(summary)
-
-
-class _Duration(click.ParamType):  # type: ignore[type-arg]
-    """A time such as 90s, 10m or 1h; becomes seconds."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Any:
-        number, unit = str(value)[:-1], {"s": 1, "m": 60, "h": 3600}.get(str(value)[-1:])
-        try:
-            seconds = float(number) * unit if unit else 0.0
-        except ValueError:
-            seconds = 0.0
-        if not 0 < seconds < float("inf"):
-            self.fail("a time such as 90s, 10m or 1h is wanted, not {!r}".format(value), param, ctx)
-        return seconds
 
 
 @main.command("tune", short_help="Find the smallest setting that is as fast as any.")
@@ -148,7 +134,7 @@ class _Duration(click.ParamType):  # type: ignore[type-arg]
     "--seconds", type=click.FloatRange(0.1, 3600), default=5.0, show_default=True, metavar="N",
     help="How long each trial is looked at once it runs steadily.",
 )  # fmt: skip
-@click.option("--budget", type=_Duration(), default="10m", show_default=True, help="Time for all trials together.")
+@click.option("--budget", type=Duration(), default="10m", show_default=True, help="Time for all trials together.")
 @click.option(
     "--scratch", default="", metavar="DIR",
     help="Folder on the disk that a run's results would go to; those of the trials are removed again.  [default: the "
@@ -170,7 +156,7 @@ def tune_command(
 
         config = resolve(options, file=config_file)
         fixed = frozenset(name for name in ("loaders", "streams", "batch_size") if options[name] is not None)
-        tuned = tune(config, TuneOptions(out, seconds, budget, scratch, fixed), _say)
+        tuned = tune(config, TuneOptions(out, seconds, budget, scratch, fixed), say)
         report(tuned, out, sys.stdout)
     sys.exit(EXIT_INTERRUPTED if tuned.interrupted else EXIT_OK)
 
@@ -219,11 +205,11 @@ def failures_command(folder: str, kind: str, as_json: bool, paths: bool, null: b
             elif as_json:
                 click.echo(json.dumps(failed._asdict()))
             else:
-                click.echo("{}: {}: {}".format(_one_line(failed.image), failed.kind, failed.reason))
+                click.echo("{}: {}: {}".format(one_line(failed.image), failed.kind, failed.reason))
                 if failed.kind in ("crash", "engine"):
                     click.echo("    to see it again: {}".format(failed.repeat))
     if not shown:
-        _say("No failure{}.".format(" of the kind {!r}".format(kind) if kind else ""))
+        say("No failure{}.".format(" of the kind {!r}".format(kind) if kind else ""))
 
 
 @main.command("verify", short_help="Check each result against the ledger.")
@@ -239,7 +225,7 @@ def verify_command(folder: str, as_json: bool, mend: bool) -> None:
 
     def found(problem: Problem) -> None:
         if not as_json:
-            click.echo("{}: {}".format(_one_line(problem.path), problem.what))
+            click.echo("{}: {}".format(one_line(problem.path), problem.what))
         problems.append(problem)
 
     with _reporting():
@@ -249,8 +235,8 @@ def verify_command(folder: str, as_json: bool, mend: bool) -> None:
         state = verify(folder, found)
         lost = [(problem.start, problem.stop) for problem in problems if problem.start < problem.stop]
         if mend and lost:
-            opened = repair(folder, lost, _say)
-            _say("{:,} images are to be done again: divainfer resume {}".format(opened, quoted(folder)))
+            opened = repair(folder, lost, say)
+            say("{:,} images are to be done again: divainfer resume {}".format(opened, quoted(folder)))
     if as_json:
         plain = dict(state._asdict(), sound=state.sound, problems=[problem._asdict() for problem in problems])
         click.echo(json.dumps(plain, indent=2))
@@ -300,7 +286,7 @@ def inspect_command(model: str, engine: str, as_json: bool) -> None:
         click.echo(json.dumps(found.to_json(), indent=2))
     else:
         for line in found.lines():
-            click.echo(_one_line(line))
+            click.echo(one_line(line))
     sys.exit(EXIT_USAGE if found.refusal else EXIT_OK)
 
 
@@ -312,21 +298,10 @@ class _FreezeCommand(click.Command):
 
         translated = translate(args)
         for note in translated.notes:
-            _say(note)
+            say(note)
         if translated.refused:
             raise click.UsageError("This cannot be frozen: {}.".format(", ".join(translated.refused)))
         return super().parse_args(ctx, translated.arguments)
-
-
-class _BatchSize(click.ParamType):  # type: ignore[type-arg]
-    """A number of frames, or "any"."""
-
-    name = "N|any"
-
-    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Any:
-        if value == "any":
-            return value
-        return click.IntRange(1, 1024).convert(value, param, ctx)
 
 
 _SIZE = click.IntRange(32, 1 << 16)
@@ -353,7 +328,7 @@ _SIZE = click.IntRange(32, 1 << 16)
 )
 @click.option("--max-size", type=_SIZE, metavar="PIXELS", help="Longest edge of a frame.  [default: 1920]")
 @click.option("--short-edge-size", type=_SIZE, metavar="PIXELS", help="Short edge of a frame.  [default: 1080]")
-@click.option("--im-batch-size", type=_BatchSize(), help="Frames a step; 'any' takes what it gets.  [default: 1]")
+@click.option("--im-batch-size", type=BatchSize(), help="Frames a step; 'any' takes what it gets.  [default: 1]")
 @click.option(
     "--layout",
     type=click.Choice(["NCHW", "NHWC"]),
@@ -371,7 +346,7 @@ def freeze_command(resnet: Optional[str], **options: Any) -> None:
     with _reporting():
         from .model.freeze import FreezeOptions, freeze
 
-        frozen = freeze(FreezeOptions(resnet=int(resnet) if resnet else None, **options), _say)
+        frozen = freeze(FreezeOptions(resnet=int(resnet) if resnet else None, **options), say)
     for line in frozen.lines():
         click.echo(line)
 
@@ -381,22 +356,22 @@ def _reporting(interrupted: str = "Stopped.", debug: bool = False) -> Iterator[N
     """Turns errors into one sentence and the documented exit code; `interrupted` is what is said of Ctrl-C and SIGTERM."""
     level = logging.INFO if debug else logging.WARNING
     form = "%(asctime)s %(levelname)s: %(message)s"
-    logging.basicConfig(handlers=[_EchoHandler()], level=level, format=form, datefmt="%H:%M:%S")
+    logging.basicConfig(handlers=[ConsoleHandler()], level=level, format=form, datefmt="%H:%M:%S")
     try:
         with sigterm_as_ctrl_c():
             yield
     except KeyboardInterrupt:
-        _say(interrupted)
+        say(interrupted)
         sys.exit(EXIT_INTERRUPTED)
     except OSError as error:
         if error.errno == errno.EPIPE:
             raise  # Whoever read has enough; click ends silently.
-        _say("Error: {}".format(error))
+        say("Error: {}".format(error))
         sys.exit(EXIT_RUN_FAILED)
     except DivaInferError as error:
         if debug:
             logging.exception("traceback")
-        _say("Error: {}".format(error))
+        say("Error: {}".format(error))
         sys.exit(error.exit_code)
 
 
@@ -410,26 +385,6 @@ def _end(summary: "Summary") -> None:
         out = quoted(summary.out)
         click.echo("Why: divainfer failures {0}. Once more: divainfer resume {0} --retry failed".format(out))
     sys.exit(summary.exit_code)
-
-
-class _EchoHandler(logging.Handler):
-    """Logs by way of `_say`, which the progress bar knows to make room for."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Prints one record."""
-        _say(self.format(record))
-
-
-def _one_line(path: str) -> str:
-    """A path for people: on one line, whatever is in it."""
-    return path.encode("utf-8", "backslashreplace").decode("utf-8").replace("\n", "\\n")
-
-
-def _say(sentence: str) -> None:
-    # A run goes on when whoever listened is gone (`2>&1 | head`, a closed terminal).
-    with contextlib.suppress(OSError):
-        # Not click's echo, which would write past the progress bar's own stream and leave pieces of it behind.
-        print(sentence.encode("utf-8", "replace").decode("utf-8"), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,16 @@ class WorkerStats(NamedTuple):
     slots: int = 0
     loaders: int = 0
 
+    @property
+    def working(self) -> float:
+        """Seconds from the first batch on in which there were images to work on."""
+        return self.busy + self.starved + self.blocked
+
+    @property
+    def span(self) -> float:
+        """Seconds from the first batch on."""
+        return self.working + self.idle
+
 
 class Cost(NamedTuple):
     """What images took a loader, seconds.

@@ -170,7 +170,7 @@ def run_pool(row: Row, images: List[str], size: Tuple[int, int], scratch: Path) 
     shares, speeds = [], []
     for stats in (worker.stats for worker in summary.workers if worker.stats.images):
         # "idle" is the tail: no image was left for this device while others finished theirs.
-        total = stats.busy + stats.starved + stats.blocked
+        total = stats.working
         shares.append(stats.busy / total)
         speeds.append(stats.images / total)
     return {"busy": statistics.mean(shares), "frames/s": statistics.mean(speeds)}

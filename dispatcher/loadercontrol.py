@@ -20,6 +20,7 @@ import math
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from ..messages import WorkerStats
+from ..monitor.facts import ratio
 
 #: So much waiting, as a share of the time with work, is worth a loader.
 _STARVED = 0.01
@@ -82,23 +83,23 @@ class _Window:
         gone = WorkerStats(*differences)
         self._gone = gone
         self.loaders = loaders
-        self.seconds = _clock(gone)
-        working = gone.busy + gone.starved + gone.blocked
+        self.seconds = gone.span
+        working = gone.working
         #: Share of the time in which the worker had images to work on.
-        self.working = _ratio(working, self.seconds)
+        self.working = ratio(working, self.seconds)
         #: Share of that in which the engine waited for frames.
-        self.starved = _ratio(gone.starved, working)
+        self.starved = ratio(gone.starved, working)
         #: Share of the time in which the loaders were at work.
-        self.at_work = _ratio(gone.decoding, self.seconds * loaders)
+        self.at_work = ratio(gone.decoding, self.seconds * loaders)
         #: Shares of the time at work in which they waited for files, and in which they computed.
-        self.reading = _ratio(gone.reading, gone.decoding)
-        self.computing = min(1.0, _ratio(gone.decoding_cpu, gone.decoding))
-        self.frames_per_second = _ratio(gone.decoded, self.seconds)
-        self.frame_seconds = _ratio(gone.decoding, gone.decoded)
-        self.engine_seconds = _ratio(gone.busy, gone.images)
+        self.reading = ratio(gone.reading, gone.decoding)
+        self.computing = min(1.0, ratio(gone.decoding_cpu, gone.decoding))
+        self.frames_per_second = ratio(gone.decoded, self.seconds)
+        self.frame_seconds = ratio(gone.decoding, gone.decoded)
+        self.engine_seconds = ratio(gone.busy, gone.images)
         #: Cores in use: by the worker's process, and by all.
-        self.worker_cores = _ratio(gone.cpu, self.seconds)
-        self.cores = _ratio(gone.cpu + gone.decoding_cpu, self.seconds)
+        self.worker_cores = ratio(gone.cpu, self.seconds)
+        self.cores = ratio(gone.cpu + gone.decoding_cpu, self.seconds)
 
     @property
     def starving(self) -> bool:
@@ -110,8 +111,8 @@ class _Window:
         """Loaders that are at work at any time when the engine never waits; 0 when nothing was computed."""
         # With an empty queue as many frames come as go. Else the queue fills or drains meanwhile, so that frames are compared.
         if self.starving:
-            return _ratio(self._gone.decoding, self._gone.busy)
-        return _ratio(self.frame_seconds, self.engine_seconds)
+            return ratio(self._gone.decoding, self._gone.busy)
+        return ratio(self.frame_seconds, self.engine_seconds)
 
     def is_over(self, first: bool) -> bool:
         """Whether it is long enough to tell something."""
@@ -136,7 +137,7 @@ class _Trial(NamedTuple):
         if window.starved <= self.starved / 2:
             return window.loaders
         # So many as good as those before would give what all give now.
-        worth = self.loaders * _ratio(window.frames_per_second, self.frames_per_second)
+        worth = self.loaders * ratio(window.frames_per_second, self.frames_per_second)
         useful = math.ceil(worth - min(_USEFUL_PART, self.loaders * _USEFUL_SHARE))
         return max(self.loaders, min(window.loaders, useful))
 
@@ -235,7 +236,7 @@ class LoaderControl:
         trial, seat.trial = seat.trial, None
         if trial is not None and max(seat.least, trial.useful(window)) < seen.loaders:
             return self._take_back(seat, seen, window, trial)
-        if _clock(seen.stats) < seat.more_at:
+        if seen.stats.span < seat.more_at:
             return None
         return self._grow(seat, seen, window, free, used)
 
@@ -271,7 +272,7 @@ class LoaderControl:
         )
 
     def _take_back(self, seat: _Seat, seen: Seen, window: _Window, trial: _Trial) -> Change:
-        seat.more_at = _clock(seen.stats) + seat.pause
+        seat.more_at = seen.stats.span + seat.pause
         reason = "{} gave {:.1f} frames/s, {} gave {:.1f}; more are not tried again for {:.0f} s".format(
             trial.loaders, trial.frames_per_second, seen.loaders, window.frames_per_second, seat.pause
         )
@@ -279,7 +280,7 @@ class LoaderControl:
         return _change(seat, seen, max(seat.least, trial.useful(window)), reason)
 
     def _shrink(self, seat: _Seat, seen: Seen, window: _Window) -> Optional[Change]:
-        now = _clock(seen.stats)
+        now = seen.stats.span
         enough = math.ceil(window.need * _MARGIN) + 1
         if window.need == 0 or seen.loaders <= max(enough, seat.least):
             seat.calm_since = None
@@ -329,12 +330,3 @@ def _waited(window: _Window) -> str:
 
 def _who(seen: Seen) -> str:
     return "worker {}, {}".format(seen.seat, seen.label)
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else 0.0
-
-
-def _clock(stats: WorkerStats) -> float:
-    """Seconds from the first batch on, over all workers the seat has had."""
-    return stats.busy + stats.starved + stats.blocked + stats.idle

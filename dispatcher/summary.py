@@ -124,7 +124,7 @@ class Summary:
         lines.append("worker  {:<{}}    frames    busy  starved  blocked    idle  writing".format("device", width))
         for number, worker in enumerate(self.workers):
             shares = worker.shares()
-            total = sum((worker.stats.busy, worker.stats.starved, worker.stats.blocked, worker.stats.idle))
+            total = worker.stats.span
             lines.append(
                 "{:>6}  {:<{}} {:>9,}  {:>5.1f}%   {:>5.1f}%   {:>5.1f}%  {:>5.1f}%   {:>5.1f}%{}".format(
                     number,

@@ -70,7 +70,7 @@ class Facts(NamedTuple):
     @property
     def taking_part(self) -> int:
         """Workers that had anything to do, or would have."""
-        return sum(_span(worker.stats) > 0 for worker in self.workers)
+        return sum(worker.stats.span > 0 for worker in self.workers)
 
     def mean(self, *names: str) -> float:
         """The sum of some fields of `WorkerStats` for each worker, on average."""
@@ -89,7 +89,7 @@ class Facts(NamedTuple):
     @property
     def longest_span(self) -> float:
         """The same of the worker that was there longest; others may have been lost on the way."""
-        return max((_span(worker.stats) for worker in self.workers), default=0.0)
+        return max((worker.stats.span for worker in self.workers), default=0.0)
 
     @property
     def wall(self) -> float:
@@ -185,10 +185,6 @@ def make_facts(workers: Iterable[WorkerFacts], cores: float, seconds: float, con
 def _with_all_idle(stats: WorkerStats) -> WorkerStats:
     """A worker that came up and never got a batch does not warm up; it has nothing to do."""
     return stats if stats.batches else stats._replace(idle=stats.idle + stats.warm_up, warm_up=0.0)
-
-
-def _span(stats: WorkerStats) -> float:
-    return stats.busy + stats.starved + stats.blocked + stats.idle
 
 
 def ratio(part: float, whole: float) -> float:

@@ -58,7 +58,7 @@ class Window:
         if stats.images <= self._end.images:
             return  # With slow batches, a window has to begin and end where one of them does.
         self._end = stats
-        if self._begin is None and _clock(stats) >= self._warm_up and stats.batches >= _WARM_UP_BATCHES:
+        if self._begin is None and stats.working >= self._warm_up and stats.batches >= _WARM_UP_BATCHES:
             self._begin = stats
 
     @property
@@ -66,7 +66,7 @@ class Window:
         """Whether it is long enough."""
         if self._begin is None:
             return False
-        seconds = _clock(self._end) - _clock(self._begin)
+        seconds = self._end.working - self._begin.working
         batches = self._end.batches - self._begin.batches
         if seconds < self._seconds or batches < _LEAST_BATCHES:
             return False
@@ -76,7 +76,7 @@ class Window:
         """The reports at its beginning and end; from the first batch on where there was no more. None without any frame."""
         if self._begin is not None and _seconds_between(self._begin, self._end) > 0:
             return self._begin, self._end
-        return (WorkerStats(), self._end) if _clock(self._end) > 0 else None
+        return (WorkerStats(), self._end) if self._end.working > 0 else None
 
 
 def figures(windows: Sequence[Window]) -> Optional[Figures]:
@@ -106,13 +106,8 @@ def figures(windows: Sequence[Window]) -> Optional[Figures]:
     )
 
 
-def _clock(stats: WorkerStats) -> float:
-    """Seconds since a worker's first batch. Without its idle time, which is when no image is left for it."""
-    return stats.busy + stats.starved + stats.blocked
-
-
 def _seconds_between(begin: WorkerStats, end: WorkerStats) -> float:
-    return _clock(end) - _clock(begin)
+    return end.working - begin.working
 
 
 def _cpu(stats: WorkerStats) -> float:
