@@ -45,7 +45,8 @@ def steady(listed: Path, scratch: Path, devices: int, rate: float, seconds: floa
     folder = out / ".divainfer"
     if not folder.exists():
         # The first start of all reads the list; the others find it in the run folder.
-        HollowRun(run_command(listed, out, 1), scratch).watch(folder / "progress.json", 1)
+        with HollowRun(run_command(listed, out, 1), scratch, wait=True) as run:
+            run.wait_for_workers(1)
     (folder / "ledger").unlink()
     with HollowRun(run_command(listed, out, devices), scratch, rate=rate, wait=True) as run:
         run.wait_for_workers(devices)
