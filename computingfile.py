@@ -5,7 +5,9 @@ parts/<worker>.computing:  one row a stream: count, then that many image indices
 
 from __future__ import annotations
 
+import mmap
 import os
+import struct
 from typing import List, Sequence
 
 import numpy as np
@@ -27,21 +29,24 @@ class ComputingFile:
 
     def __init__(self, path: str, streams: int, batch_size: int) -> None:
         rows = np.zeros((streams, 1 + batch_size), "<i8")
+        self._row_bytes = rows.strides[0]
         try:
             # Written out at once: a hole that cannot be filled later, on a full disk, would end the worker by SIGBUS.
             rows.tofile(path)
-            self._rows = np.asarray(np.memmap(path, dtype=rows.dtype, mode="r+", shape=rows.shape))
+            with open(path, "r+b") as file:
+                self._map = mmap.mmap(file.fileno(), rows.nbytes)
         except OSError as error:
             raise EngineBootError("{}: cannot be written ({})".format(path, error.strerror or error))
 
     def begin(self, stream: int, indices: Sequence[int]) -> None:
         """A stream begins to compute these images."""
-        self._rows[stream, 1 : 1 + len(indices)] = indices
-        self._rows[stream, 0] = len(indices)
+        row, count = stream * self._row_bytes, len(indices)
+        struct.pack_into("<%dq" % count, self._map, row + 8, *indices)
+        struct.pack_into("<q", self._map, row, count)
 
     def end(self, stream: int) -> None:
         """A stream has computed its batch."""
-        self._rows[stream, 0] = 0
+        struct.pack_into("<q", self._map, stream * self._row_bytes, 0)
 
 
 def computing_at_death(path: str, batch_size: int) -> List[int]:

@@ -74,6 +74,6 @@ class FrameMemory:
             uint8 `[len(offsets), height, width, 3]`, C-contiguous: a view where the frames lie side by side, else a copy.
         """
         size, first, count = height * width * 3, offsets[0], len(offsets)
-        if list(offsets) == list(range(first, first + count * size, size)):
+        if count == 1 or list(offsets) == list(range(first, first + count * size, size)):
             return self._bytes[first : first + count * size].reshape(count, height, width, 3)
         return np.stack([self.room(offset, size).reshape(height, width, 3) for offset in offsets])

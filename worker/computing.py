@@ -116,6 +116,11 @@ class Computing:
         """Batches computed."""
         return sum(self._done)
 
+    @property
+    def left(self) -> int:
+        """Batches that wait for a stream."""
+        return self._batches.qsize()
+
     def longest(self) -> Tuple[float, bool]:
         """Seconds that the oldest batch has been computing, and whether any batch was ever finished."""
         begun = [since for since in self._since if since is not None]
@@ -151,14 +156,18 @@ class Computing:
                     continue
                 self._since[stream] = time.monotonic()
                 self._noted.begin(stream, [frame.index for frame in batch.frames])
-                with self._split.computing():
-                    outcomes = self._compute(batch.frames)
+                self._split.begin_computing()
+                outcomes = self._compute(batch.frames)
+                self._split.end_computing()
                 self._noted.end(stream)
                 self._since[stream] = None
                 self._done[stream] += 1
                 self._post_computed(Computed(batch.number))
-                with self._split.waiting_for_writer():
-                    self._writer.put(batch.number, outcomes)
+                self._writer.put(batch.number, outcomes)
+                if self._writer.is_full:
+                    self._split.begin_waiting()
+                    self._writer.wait_for_room()
+                    self._split.end_waiting()
         except _Broken as error:
             self._post(Fatal(str(error)))
         except Exception as error:  # Whatever it is, the dispatcher must hear of it.

@@ -23,8 +23,7 @@ class Room:
 
     def limit(self, shape: Shape, count: int) -> int:
         """How many of `count` frames to compute at once: all, until something else was learned."""
-        with self._lock:
-            return min(count, self._limits.get(shape, count))
+        return min(count, self._limits.get(shape, count)) if self._limits else count
 
     def out_of_memory(self, shape: Shape, count: int) -> None:
         """So many frames did not fit."""
@@ -36,6 +35,8 @@ class Room:
 
     def worked(self, shape: Shape, count: int) -> bool:
         """So many frames were computed. Returns whether that taught a limit."""
+        if not self._too_many:
+            return False
         with self._lock:
             if shape in self._limits or count >= self._too_many.get(shape, 0):
                 return False

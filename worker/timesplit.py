@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from typing import Callable, Dict, Iterator, Optional
+from typing import Callable, Dict, Optional
 
 WARM_UP, BUSY, BLOCKED, STARVED, IDLE = "warm_up", "busy", "blocked", "starved", "idle"
 
@@ -36,23 +35,21 @@ class TimeSplit:
             self._since = self._clock()
             self._seconds = dict.fromkeys(self._seconds, 0.0)
 
-    @contextlib.contextmanager
-    def computing(self) -> Iterator[None]:
-        """A stream computes a batch inside this."""
+    def begin_computing(self) -> None:
+        """A stream begins a batch."""
         self._change(computing=1)
-        try:
-            yield
-        finally:
-            self._change(computing=-1)
 
-    @contextlib.contextmanager
-    def waiting_for_writer(self) -> Iterator[None]:
-        """A stream waits inside this until the writer takes its batch."""
+    def end_computing(self) -> None:
+        """A stream has computed its batch."""
+        self._change(computing=-1)
+
+    def begin_waiting(self) -> None:
+        """A stream begins to wait until the writer takes its batch."""
         self._change(waiting=1)
-        try:
-            yield
-        finally:
-            self._change(waiting=-1)
+
+    def end_waiting(self) -> None:
+        """The writer has taken its batch."""
+        self._change(waiting=-1)
 
     def set_has_work(self, has_work: bool) -> None:
         """Whether any image is between lease and result."""

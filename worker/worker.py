@@ -68,8 +68,8 @@ class Worker:
         self._settling = 0
         self._over = False
         self._beat_at = 0.0
-        #: Whether something waits for the engine to be through with a batch.
-        self._eager = False
+        #: Whether something waits for the engine to be through with a batch, and with how few batches left that is urgent.
+        self._eager, self._few = False, 0
 
     def run(self) -> int:
         """Works until told to stop. Returns the process's exit status."""
@@ -116,6 +116,7 @@ class Worker:
         slots = slot_count(orders.queue_mem, size, orders.batch_size, orders.streams, orders.loaders)
         log.info("queue of %d frames of at most %.1f MB", slots, size / 1e6)
         self._memory = FrameMemory.create(slots // orders.batch_size * cell_bytes(size, orders.batch_size))
+        self._few = slots // orders.batch_size // 2
         self._convicted_videos: Set[bytes] = set()
         self._queue = FrameQueue(
             slots,
@@ -153,13 +154,18 @@ class Worker:
     def _patience(self) -> int:
         """How long to wait for news, milliseconds."""
         self._eager = self._queue.is_hard_up
-        if self._eager and not self._outbox.empty:
+        if self._is_urgent and not self._outbox.empty:
             return 0
         return _HEARTBEAT_MS if self._queue.at_rest else _QUIET_MS
 
+    @property
+    def _is_urgent(self) -> bool:
+        """Whether places have to be free soon: with half of the batches left, so that many are handed out at a time."""
+        return self._eager and self._computing.left <= self._few
+
     def _post_computed(self, event: Computed) -> None:
         """Called from the engine's threads."""
-        if self._eager:
+        if self._is_urgent:
             self._outbox.put(event)
         else:
             self._outbox.put_quietly(event)

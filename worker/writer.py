@@ -17,7 +17,10 @@ from .commands import Done, Frame
 from .results import ResultFormat
 
 #: Batches that may wait here; with more, the engine counts as blocked.
-_WAITING = 4
+_WAITING = 8
+#: After a batch the writer looks for the next one by itself, every so many seconds and so often, before it has to be woken:
+#: for the engine's thread, waking it costs more than everything else between two batches. So it is woken for some at a time.
+_LOOK_SECONDS, _LOOKS = 0.005, 3
 #: What a result's own name can be to blame for; any other error is the disk's, and nothing can be written any more.
 _OWN = frozenset((errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EILSEQ, errno.EINVAL))
 
@@ -82,7 +85,9 @@ class Writer:
         self._post = post
         self._post_quietly = post_quietly
         self._work: "queue.SimpleQueue[Union[_Batch, Done, None]]" = queue.SimpleQueue()
-        self._room = threading.Semaphore(_WAITING)
+        self._room = threading.Event()
+        self._room.set()
+        self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.images = 0
         self.detections = 0
@@ -95,9 +100,23 @@ class Writer:
         self._thread.start()
 
     def put(self, number: int, outcomes: Sequence[Tuple[Frame, Outcome]]) -> None:
-        """Hands over a batch; waits while too many are waiting."""
-        self._room.acquire()
+        """Hands over a batch."""
+        waiting = self._work.qsize()
+        if waiting >= _WAITING:
+            # Before the batch is there: after it the writer looks whether there is room again.
+            self._room.clear()
         self._work.put(_Batch(number, outcomes))
+        if waiting >= _WAITING // 2:
+            self._hurry.set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether whoever hands over batches has to wait for room."""
+        return not self._room.is_set()
+
+    def wait_for_room(self) -> None:
+        """Waits until half of what was waiting is written: at each single batch, two threads would have to wake."""
+        self._room.wait()
 
     def settle(self, done: Done) -> None:
         """Asks to vouch for what is done of a block, whose batches were all written; returns at once."""
@@ -111,7 +130,7 @@ class Writer:
     def _run(self) -> None:
         try:
             while True:
-                work = self._work.get()
+                work = self._next()
                 if work is None:
                     return
                 started = self.since = time.monotonic()
@@ -119,6 +138,8 @@ class Writer:
                     self._post_quietly(self._write(work))
                 else:
                     self._post(self._settle(work))
+                if self.is_full and self._work.qsize() <= _WAITING // 2:
+                    self._room.set()
                 self.since = None
                 self.seconds += time.monotonic() - started
         except OSError as error:
@@ -129,9 +150,16 @@ class Writer:
         except Exception as error:  # Whatever it is, the dispatcher must hear of it.
             self._post(Fatal("the writer failed: {!r}".format(error)))
 
+    def _next(self) -> "Union[_Batch, Done, None]":
+        self._hurry.clear()
+        for _ in range(_LOOKS):
+            if not self._work.empty():
+                break
+            self._hurry.wait(_LOOK_SECONDS)
+        return self._work.get()
+
     def _write(self, batch: _Batch) -> Written:
         failures = [failure for failure in (self._put(*pair) for pair in batch.outcomes) if failure]
-        self._room.release()
         return Written(batch.number, failures)
 
     def _settle(self, done: Done) -> Settled:

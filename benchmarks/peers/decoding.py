@@ -17,10 +17,20 @@ class Decoding(NamedTuple):
     Attributes:
         frames_per_second: of all cores together.
         cpu_ms: CPU time of a frame, milliseconds, when one core decodes and the others are idle.
+        cpu_ms_together: the same, when all cores decode: more, since they share caches.
+        cores: how many there are.
     """
 
     frames_per_second: float
     cpu_ms: float
+    cpu_ms_together: float
+    cores: int
+
+    def cpu_ms_at(self, frames_per_second: float) -> float:
+        """CPU time of a frame at a lower speed, milliseconds: between the two in proportion to the cores in use."""
+        used = self.cores * frames_per_second / self.frames_per_second
+        share = max(0.0, used - 1) / max(1, self.cores - 1)
+        return self.cpu_ms + (self.cpu_ms_together - self.cpu_ms) * min(1.0, share)
 
 
 def measure_decoding(listed: str, cores: int, seconds: float, environment: Dict[str, str]) -> Decoding:
@@ -34,7 +44,9 @@ def measure_decoding(listed: str, cores: int, seconds: float, environment: Dict[
     """
     alone = _run(listed, 1, seconds, environment)
     together = _run(listed, cores, seconds, environment)
-    return Decoding(sum(frames / wall for frames, wall, _ in together), 1e3 * alone[0][2] / alone[0][0])
+    speed = sum(frames / wall for frames, wall, _ in together)
+    cpu_ms = [1e3 * sum(row[2] for row in rows) / sum(row[0] for row in rows) for rows in (alone, together)]
+    return Decoding(speed, cpu_ms[0], cpu_ms[1], cores)
 
 
 def _run(listed: str, processes: int, seconds: float, environment: Dict[str, str]) -> List[List[float]]:

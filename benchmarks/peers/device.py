@@ -18,6 +18,7 @@ from divainfer.worker.engines.emulated import EmulatedEngine
 from divainfer.worker.engines.tensorflow import TensorFlowEngine
 from divainfer.worker.results import ResultFormat
 
+from .notes import Notes
 from .task import DEMO, Task
 
 #: The environment variable that names `Task.notes`, for engines that divainfer's workers make.
@@ -30,21 +31,20 @@ class Noted(Engine):
     def load(self) -> EngineInfo:
         """As the engine itself; the notes are in a file named after this process."""
         info = super().load()  # type: ignore[safe-super]
-        # Written at once: nobody tells Ray's actors of their end.
-        self._file = open(os.path.join(os.environ[NOTES], "{}.calls".format(os.getpid())), "wb", buffering=0)
+        self._notes = Notes(os.path.join(os.environ[NOTES], "{}.calls".format(os.getpid())))
         return info
 
     def infer(self, frames: np.ndarray) -> List[Detections]:
         """As the engine itself."""
         begun = time.monotonic()
         found = super().infer(frames)  # type: ignore[safe-super]
-        self._file.write("{} {} {}\n".format(begun, time.monotonic(), len(frames)).encode("ascii"))
+        self._notes.add(begun, time.monotonic(), len(frames))
         return found
 
     def close(self) -> None:
         """As the engine itself."""
         super().close()
-        self._file.close()
+        self._notes.close()
 
 
 class NotedEmulated(Noted, EmulatedEngine):

@@ -15,13 +15,12 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Set, Tuple
 
 import divainfer
 
+from .notes import Call, read_notes
 from .task import Task
 from .tree import Tree, descendants, processes
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LAST_LINES = 15
-
-Call = Tuple[float, float, int]
 
 
 class ContestantFailed(Exception):
@@ -155,12 +154,8 @@ def _end_orphans(others: Set[int]) -> None:
 
 def _calls(folder: str) -> Dict[int, List[Call]]:
     """What each process that computes has noted, by its id."""
-    found: Dict[int, List[Call]] = {}
-    for path in Path(folder).glob("*.calls"):
-        for line in path.read_text().splitlines():
-            begin, end, frames = line.split()
-            found.setdefault(int(path.stem), []).append((float(begin), float(end), int(frames)))
-    return found
+    found = {int(path.stem): read_notes(path) for path in Path(folder).glob("*.calls")}
+    return {pid: calls for pid, calls in found.items() if calls}
 
 
 def _figures(calls: Dict[int, List[Call]], tree: Tree, began: float, warm_up: int, results: int) -> Measured:

@@ -57,7 +57,7 @@ def _medians(own: List[Trial]) -> Dict[str, Any]:
         for figure in good[0][1]._fields:
             entry[figure] = statistics.median(getattr(measured, figure) for _, measured in good)
         entry["limit_share"] = statistics.median(measured.frames_per_second / trial.limit for trial, measured in good)
-        beyond = [measured.cpu_ms - trial.decoding.cpu_ms for trial, measured in good]
+        beyond = [measured.cpu_ms - trial.decoding.cpu_ms_at(trial.limit) for trial, measured in good]
         entry["cpu_ms_beyond"] = statistics.median(beyond) if first.row.emulated else None
     return entry
 
@@ -67,8 +67,9 @@ def _ahead(entry: Dict[str, Any], ours: Dict[str, Any]) -> List[str]:
         return []
     ahead = []
     for name, (figure, more, margin) in _COMPARED.items():
-        better = entry[figure] / ours[figure] if more else ours[figure] / entry[figure]
-        if better > 1 + margin:
+        better, worse = (entry[figure], ours[figure]) if more else (ours[figure], entry[figure])
+        # Not divided: what a short trial used of the CPU may be too little to be counted.
+        if better > worse * (1 + margin):
             ahead.append(name)
     return ahead
 

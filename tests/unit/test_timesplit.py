@@ -17,15 +17,19 @@ def test_each_second_has_one_name():
     split = TimeSplit(clock)
     split.set_has_work(True)
     clock.now += 1  # warm-up
-    with split.computing():
-        clock.now += 2
-        with split.computing():  # a second stream
-            clock.now += 4
+    split.begin_computing()
+    clock.now += 2
+    split.begin_computing()  # a second stream
+    clock.now += 4
+    split.end_computing()
+    split.end_computing()
     clock.now += 8  # starved
-    with split.waiting_for_writer():
-        clock.now += 16
-        with split.computing():
-            clock.now += 32
+    split.begin_waiting()
+    clock.now += 16
+    split.begin_computing()
+    clock.now += 32
+    split.end_computing()
+    split.end_waiting()
     split.set_has_work(False)
     clock.now += 64  # idle
     assert split.seconds() == {"warm_up": 1, "busy": 38, "starved": 8, "blocked": 16, "idle": 64}

@@ -1,0 +1,95 @@
+"""The writer's room: whoever hands over too much waits, and is let go again."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from divainfer.detections import Detections
+from divainfer.worker import writer as writer_module
+from divainfer.worker.commands import Done, Frame, Part
+from divainfer.worker.results import ResultFormat
+from divainfer.worker.writer import Settled, Writer, Written
+
+NOTHING = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+
+class GatedStore:
+    """Takes rows only while its gate is open."""
+
+    def __init__(self):
+        self.gate = threading.Event()
+        self.rows = []
+
+    def put(self, row):
+        self.gate.wait(10)
+        self.rows.append(row.index)
+
+    def settle(self, start, stop):
+        return b""
+
+
+@pytest.fixture
+def store():
+    return GatedStore()
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def writer(store, told):
+    images = [b"image.jpg"] * 1000
+    made = Writer("worker-0", "out", images, ResultFormat(("BG",)), store, told.append, told.append)
+    made.start()
+    yield made
+    store.gate.set()
+    made.close()
+
+
+def batch(index):
+    return [(Frame(index, 0, 0, 0, 8, 8, 8, 8), NOTHING)]
+
+
+def fill(writer):
+    number = 0
+    while not writer.is_full:
+        writer.put(number, batch(number))
+        number += 1
+    return number
+
+
+def test_it_is_full_with_many_batches_and_lets_go_once_half_are_written(writer, store, told):
+    count = fill(writer)
+    assert writer_module._WAITING <= count <= writer_module._WAITING + 2
+    store.gate.set()
+    writer.wait_for_room()
+    assert count - len(store.rows) <= writer_module._WAITING // 2 + 1
+
+
+def test_blocks_to_settle_behind_the_last_batch_do_not_keep_it_full(writer, store, told):
+    count = fill(writer)
+    blocks = writer_module._WAITING
+    for number in range(blocks):
+        writer.settle(Done(number, [Part(number, number + 1, [])]))
+    store.gate.set()
+    waiting = threading.Thread(target=writer.wait_for_room, daemon=True)
+    waiting.start()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    writer.close()
+    assert [one.number for one in told if isinstance(one, Written)] == list(range(count))
+    assert [one.block for one in told if isinstance(one, Settled)] == list(range(blocks))
+
+
+def test_a_batch_comes_through_while_it_sleeps_and_while_it_looks(writer, store, told):
+    store.gate.set()
+    for number, pause in enumerate((0.0, writer_module._LOOK_SECONDS / 2, 10 * writer_module._LOOK_SECONDS)):
+        threading.Event().wait(pause)
+        writer.put(number, batch(number))
+    writer.close()
+    assert store.rows == [0, 1, 2]
