@@ -55,17 +55,9 @@ def test_gpu_compares_the_loop_and_the_pool_on_one_device(tmp_path):
         folder.mkdir()
         figures = gpu.run(name, "demo", "", images, (128, 96), CPU, str(folder))
         assert figures["frames/s"] > 0 and figures["utilisation, mean"] is None
-    rounds = [
-        dict(figures, contestant="a"),
-        {"contestant": "a", "frames/s": 1e9, "utilisation, mean": 50.0, "utilisation, median": 40},
-    ]
-    (row,) = gpu.medians(rounds + [dict(figures, contestant="a")])
-    assert row == {
-        "contestant": "a",
-        "frames/s": figures["frames/s"],
-        "utilisation, mean": 50.0,
-        "utilisation, median": 40,
-    }
+    quick = {"frames/s": 1e9, "utilisation, mean": 50.0, "utilisation, median": 40.0}
+    (row,) = gpu.medians([dict(one, contestant="a") for one in (figures, quick, figures)])
+    assert row == dict(quick, contestant="a", **{"frames/s": figures["frames/s"]})
     assert "| 50.0 % | 40.0 % |" in gpu.table([row])
 
 
