@@ -63,6 +63,8 @@ class WorkerOrders:
         on_gpu: whether the device is a GPU.
         batch_size: frames a step.
         streams: batches in flight.
+        precision: as `--precision`.
+        xla: as `--xla`.
         threads: CPU threads of the engine, 0 for its own choice.
         loaders: loaders that will come, to size the queue.
         queue_mem: bytes for frames.
@@ -94,6 +96,8 @@ class WorkerOrders:
     on_gpu: bool
     batch_size: int
     streams: int
+    precision: str
+    xla: bool
     threads: int
     loaders: int
     queue_mem: int

@@ -137,8 +137,8 @@ def resume_command(folder: str, debug: bool, **options: Any) -> None:
 @click.option("--budget", type=Duration(), default="10m", show_default=True, help="Time for all trials together.")
 @click.option(
     "--scratch", default="", metavar="DIR",
-    help="Folder on the disk that a run's results would go to; those of the trials are removed again.  [default: the "
-    "system's temporary folder]",
+    help="Folder on the disk that a run's results would go to; those of the trials are removed again.  [default: "
+    "beside the output folder, where --config names one; else the system's temporary folder]",
 )  # fmt: skip
 @click.option("--debug", is_flag=True, help="Show a traceback with an error, and the dispatcher's log.")
 def tune_command(

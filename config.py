@@ -24,6 +24,8 @@ import tomli_w
 
 ENVIRONMENT_PREFIX = "DIVAINFER_"
 AUTO = "auto"
+#: Values of `--precision`.
+FULL, MIXED = "full", "mixed"
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
@@ -162,6 +164,18 @@ class RunConfig:
         1, "Frames computed in one step; a graph with a fixed batch brings its own.", _whole(1, 1024), "N"
     )
     streams: int = _option(1, "Batches in flight on one device.", _whole(1, 16), "N")
+    precision: str = _option(
+        FULL,
+        "Arithmetic of TensorFlow on GPUs: 'full' (float32), or 'mixed' (float16 where TensorFlow holds it safe): quicker on "
+        "GPUs with tensor cores, with slightly other results.",
+        _one_of(FULL, MIXED),
+        "full|mixed",
+    )
+    xla: bool = _option(
+        False,
+        "Let TensorFlow compile the graph for the GPU (XLA): each new frame size then takes long once; slightly other results.",
+        _flag,
+    )
     queue_mem: Optional[int] = _option(
         None,
         "Shared memory for decoded frames, for each worker, such as 512MiB, or 'auto'.",

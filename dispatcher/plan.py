@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .. import __version__
-from ..config import RunConfig, suggestion
+from ..config import FULL, MIXED, RunConfig, suggestion
 from ..engines import TENSORFLOW, check_engine, parse_engine
 from ..errors import ConfigError, ModelError
 from ..geometry import check_sizes, frame_bytes
@@ -79,8 +79,10 @@ class Plan:
             "short_edge_size": self.short_edge_size,
             "max_size": self.max_size,
             "max_pixels": self.config.max_pixels,
-            # None, so that runs that began before there was the option can be resumed.
+            # None, so that runs that began before there were these options can be resumed.
             "fast_decode": self.config.fast_decode or None,
+            "precision": None if self.config.precision == FULL else self.config.precision,
+            "xla": self.config.xla or None,
             "score_threshold": self.config.score_threshold,
             "keep": None if self.keep is None else list(self.keep),
             "result_style": self.config.result_style,
@@ -98,6 +100,7 @@ def make_plan(config: RunConfig) -> Plan:
     if config.format == PARQUET:
         check_pyarrow()
     devices = tuple(parse_devices(config.gpus))
+    _check_gpu_options(config, devices)
     short_edge_size = config.short_edge_size or card.short_edge_size or DEFAULT_SHORT_EDGE_SIZE
     max_size = config.max_size or card.max_size or DEFAULT_MAX_SIZE
     check_sizes(short_edge_size, max_size)
@@ -161,6 +164,17 @@ def _model(config: RunConfig) -> Tuple[str, str, Card, List[str]]:
     if not path:
         return "", "", card, []
     return os.path.abspath(path), model_digest(_files(path)), card, []
+
+
+def _check_gpu_options(config: RunConfig, devices: Sequence[Device]) -> None:
+    """Refuses what only GPUs can do.
+
+    Raises:
+        ConfigError: when an option of that kind is given and a worker computes on a CPU.
+    """
+    given = ["--precision mixed"] * (config.precision == MIXED) + ["--xla"] * config.xla
+    if given and not all(device.on_gpu for device in devices):
+        raise ConfigError("{}: only for GPUs, and --gpus {} is none; leave it out.".format(given[0], config.gpus))
 
 
 def _files(path: str) -> List[str]:

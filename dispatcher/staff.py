@@ -74,6 +74,8 @@ class Staff:
             on_gpu=crew.device.on_gpu,
             batch_size=plan.batch_size,
             streams=config.streams,
+            precision=config.precision,
+            xla=config.xla,
             threads=0 if crew.device.on_gpu else plan.threads,
             loaders=plan.most_loaders,
             queue_mem=plan.queue_mem,

@@ -98,6 +98,8 @@ class Loader:
         answer = self._answer
         try:
             self._fill(ticket)
+        except _TooLarge:
+            answer.too_large.append(ticket.ticket)
         except ImageError as error:
             answer.failed.append(FrameFailed(ticket.ticket, error.kind, error.reason))
         except MemoryError:
@@ -114,11 +116,7 @@ class Loader:
             kept = self._kept.get(key)
         image, size = kept or self._image(ticket, room)
         height, width = self._target(*size)
-        frame = room[: height * width * 3]
-        if len(frame) < height * width * 3:
-            self._answer.too_large.append(ticket.ticket)
-            return
-        frame = resize(image, height, width, frame.reshape(height, width, 3))
+        frame = resize(image, height, width, _part(room, height, width).reshape(height, width, 3))
         self._answer.ready.append(FrameReady(ticket.ticket, height, width, *size))
         if kept is None and len(self._kept) < self._orders.remember:
             self._kept[key] = (frame.copy(), size)
@@ -134,6 +132,8 @@ class Loader:
             image = decode(data, self._orders.max_pixels)
             return image, image.shape[:2]
         target = self._target(*size)
+        # Before it is decoded in vain.
+        _part(room, *target)
         smaller = self._orders.fast_decode and size[0] >= 2 * target[0] and size[1] >= 2 * target[1]
         # An image of the right size is decoded where the engine will read it, and never copied.
         in_place = room if size == target else None
@@ -151,6 +151,22 @@ class Loader:
         if frame is None or os.path.isdir(frame.video):
             return None
         return self._videos.frame(*frame)
+
+
+class _TooLarge(Exception):
+    """A frame does not fit into the room its ticket has."""
+
+
+def _part(room: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The beginning of a room that holds a frame, uint8 `[height * width * 3]`.
+
+    Raises:
+        _TooLarge: when it is longer.
+    """
+    size = height * width * 3
+    if size > len(room):
+        raise _TooLarge()
+    return room[:size]
 
 
 def _identity(path: bytes) -> Any:

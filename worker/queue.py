@@ -81,7 +81,7 @@ class FrameQueue:
         self._wanted = False
         self._tickets = 0
         self._batches: Dict[int, Compute] = {}
-        self._computing = 0
+        self._computing = self._at_engine = 0
         self._next_batch = 0
         self._blocks: Dict[int, _Block] = {}
         self._draining = False
@@ -95,7 +95,7 @@ class FrameQueue:
     @property
     def waiting(self) -> int:
         """Decoded frames that wait for the engine or are with it."""
-        return sum(len(batch.frames) for batch in self._batches.values()) + self._cells.waiting
+        return self._at_engine + self._cells.waiting
 
     @property
     def has_work(self) -> bool:
@@ -205,6 +205,7 @@ class FrameQueue:
     def computed(self, number: int) -> None:
         """The engine needs the frames of a batch no more."""
         self._computing -= 1
+        self._at_engine -= len(self._batches[number].frames)
         for frame in self._batches[number].frames:
             self._cells.release(frame.cell)
 
@@ -221,7 +222,7 @@ class FrameQueue:
 
     def dropped(self, number: int) -> None:
         """After `drain`: the engine passes a batch over that it had not begun."""
-        del self._batches[number]
+        self._at_engine -= len(self._batches.pop(number).frames)
 
     def give_back(self) -> None:
         """After `drain`, once `at_rest`: reports what is done of each lease, and gives the rest back."""
@@ -315,6 +316,7 @@ class FrameQueue:
             self._next_batch += 1
             self._batches[batch.number] = batch
             self._computing += 1
+            self._at_engine += len(frames)
             self._commands.append(batch)
 
     def _report(self) -> None:

@@ -109,7 +109,7 @@ class Worker:
             check_masks()
         spec = EngineSpec(
             orders.model, card, orders.device, orders.on_gpu, orders.batch_size,
-            orders.threads, options,
+            orders.threads, options, orders.precision, orders.xla,
         )  # fmt: skip
         engine = engine_class(name)(spec)
         size = frame_bytes(orders.short_edge_size, orders.max_size)

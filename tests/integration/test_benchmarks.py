@@ -9,10 +9,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
+import gpu  # noqa: E402
 import hollow_run  # noqa: E402
 import scale  # noqa: E402
 import seed_tables  # noqa: E402
 from common import make_frames  # noqa: E402
+
+from divainfer.dispatcher.devices import CPU  # noqa: E402
 
 
 def test_a_long_list_is_written_line_by_line(tmp_path, monkeypatch):
@@ -43,6 +46,19 @@ def test_scale_measures_a_dispatcher_at_work_and_a_whole_run(tmp_path):
     (median,) = scale.medians([row, dict(row, **{"images/s": 1.0}), dict(row, **{"images/s": 1e6})])
     assert median == row
     assert "| 20,000 |" in scale.tables({"medians": [median], "whole": [run]})
+
+
+def test_gpu_compares_the_loop_and_the_pool_on_one_device(tmp_path):
+    images = make_frames(tmp_path / "frames", 12, 128, 96)
+    for name in (gpu.LOOP, "divainfer"):
+        folder = tmp_path / name
+        folder.mkdir()
+        figures = gpu.run(name, "demo", "", images, (128, 96), CPU, str(folder))
+        assert figures["frames/s"] > 0 and figures["utilisation, mean"] is None
+    quick = {"frames/s": 1e9, "utilisation, mean": 50.0, "utilisation, median": 40.0}
+    (row,) = gpu.medians([dict(one, contestant="a") for one in (figures, quick, figures)])
+    assert row == dict(quick, contestant="a", **{"frames/s": figures["frames/s"]})
+    assert "| 50.0 % | 40.0 % |" in gpu.table([row])
 
 
 def test_the_seeds_rows_agree_with_themselves():

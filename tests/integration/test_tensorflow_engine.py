@@ -327,6 +327,18 @@ def test_a_gpu_worker_without_a_gpu(loaded: Loaded) -> None:
     assert "sees no GPU" in sentence and "GPU-0" in sentence
 
 
+@pytest.mark.parametrize("precision, xla", [("full", False), ("mixed", False), ("full", True), ("mixed", True)])
+def test_what_a_gpu_worker_asks_its_session_for(loaded: Loaded, precision: str, xla: bool) -> None:
+    """What a GPU makes of it cannot be tried without one; that TensorFlow takes it can."""
+    path = loaded.path("pinned")
+    wanted = spec(path, resolve_model(path).card, on_gpu=True)._replace(precision=precision, xla=xla)
+    engine = TensorFlowEngine(wanted)
+    assert "sees no GPU" in boot_failure(engine)
+    options = engine._config().graph_options
+    assert options.rewrite_options.auto_mixed_precision == (precision == "mixed")
+    assert options.optimizer_options.global_jit_level == int(xla)
+
+
 def test_an_option() -> None:
     with pytest.raises(errors.EngineBootError, match="no option 'xla'"):
         TensorFlowEngine(spec("x.pb", Card(), options={"xla": "1"}))

@@ -14,6 +14,7 @@ from typing import Dict, List, NamedTuple, Optional
 
 import numpy as np
 
+from ...config import FULL
 from ...detections import Detections
 from ...modelfile.card import Card
 
@@ -29,6 +30,8 @@ class EngineSpec(NamedTuple):
         batch_size: frames the pool will hand over at most in one call.
         threads: CPU threads the engine may use; 0 lets it choose.
         options: the words behind `--engine name:`, as text.
+        precision: as `--precision`: "full", or "mixed" for float16 where that is safe.
+        xla: as `--xla`: whether to compile the graph.
     """
 
     model: str
@@ -38,6 +41,8 @@ class EngineSpec(NamedTuple):
     batch_size: int
     threads: int
     options: Dict[str, str]
+    precision: str = FULL
+    xla: bool = False
 
 
 class EngineInfo(NamedTuple):
