@@ -1,6 +1,6 @@
 """Four GPUs that are not there: `native/nvml_standin.c`, compiled, as the bindings' `libnvidia-ml.so.1`.
 
-As a program it does steps with a GpuSampler, in a process whose loader finds that library: `python nvml_standin.py UUIDS STEP...`.
+As a program (`python nvml_standin.py UUIDS STEP...`) it does steps with a GpuSampler, in a process that finds that library.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Standin:
 
 
 def do_steps(uuids: List[str], steps: List[str]) -> None:
-    """Does `sample`, `later` (half a minute), `cause:TROUBLE`, `mend:TROUBLE`, `list`; prints a line for each that says something."""
+    """Does `sample`, `list`, `later` (half a minute), `cause:TROUBLE`, `mend:TROUBLE`; prints a line for each answer."""
     from divainfer.monitor.gpus import GpuSampler
     from divainfer.monitor.nvml import list_gpus
 
