@@ -2,8 +2,10 @@
 
 A sample is one JSON object a line. Figures that only grow (`WorkerStats`, histograms, bytes) are sums since their process or
 the start began, so that any two samples tell what happened between them, however many were left out. A worker's figures are up
-to a second old: shares of its time are shares of its own seconds (`WorkerStats.span`), not of those between samples. Fields that a reader does
-not know are passed over, and those that a writer did not have get their defaults: old runs can be read by new programs.
+to a second old: shares of its time are shares of its own seconds (`WorkerStats.span`), not of those between samples.
+
+Fields that a reader does not know are passed over, and those that a writer did not have get their defaults: old runs can be
+read by new programs.
 
 Units: seconds, bytes, watts, degrees Celsius, MHz; shares from 0 to 1; CPU in cores.
 """
