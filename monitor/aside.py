@@ -50,7 +50,7 @@ class Aside(Generic[Answer]):
         try:
             answer, failed = self._answers.get(timeout=self._patience)
         except queue.Empty:
-            raise NoAnswer("has not answered for {:.0f} s".format(time.monotonic() - self._asked_at))
+            raise NoAnswer("has not answered for {:.1f} s".format(time.monotonic() - self._asked_at))
         self._asked_at = None
         if failed is not None:
             raise NoAnswer("failed: {!r}".format(failed))

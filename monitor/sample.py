@@ -116,7 +116,7 @@ class WorkerSample(NamedTuple):
         device: its device's label.
         uuid: the GPU's, as in `GpuSample`; "" on a CPU.
         state: "booting", "up", "ending", "paused" or "closed".
-        reason: why it is not at work; "" when it is.
+        reason: why it is not at work, or how it ended; "" while it is at work.
         restarts: how often it was started again.
         loaders: how many it is to have.
         stats: its figures since the start, over restarts.
