@@ -75,7 +75,7 @@ def test_a_resumed_run_has_two_starts_of_which_each_ends_with_its_own_sums(tmp_p
         started.signal(signal.SIGINT)
         assert started.wait().code == 130
     first = summary(str(tmp_path / "out"))
-    second = run(tmp_path, 90)
+    second = run(tmp_path, 90, engine="emulated:busy_ms=30")
     found = starts(iter(samples(tmp_path)))
     assert len(found) == 2
     for one, total in zip(found, (first, second)):
@@ -96,7 +96,7 @@ def test_a_killed_dispatcher_leaves_a_file_that_can_be_read_and_carried_on(tmp_p
     # As if it had died while it wrote.
     with open(path, "ab") as file:
         file.write(b'{"time": 17')
-    run(tmp_path, 60)
+    run(tmp_path, 60, engine="emulated:busy_ms=60")
     first, second = starts(iter(samples(tmp_path)))
     assert first == before and second[-1].done == 60
 
