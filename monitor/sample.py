@@ -1,8 +1,11 @@
 """What is measured, once a second: one schema for `metrics.jsonl`, live view, page, report and Prometheus.
 
 A sample is one JSON object a line. Figures that only grow (`WorkerStats`, histograms, bytes) are sums since their process or
-the start began, so that any two samples tell what happened between them, however many were left out. Fields that a reader does
-not know are passed over, and those that a writer did not have get their defaults: old runs can be read by new programs.
+the start began, so that any two samples tell what happened between them, however many were left out. A worker's figures are up
+to a second old: shares of its time are shares of its own seconds (`WorkerStats.span`), not of those between samples.
+
+Fields that a reader does not know are passed over, and those that a writer did not have get their defaults: old runs can be
+read by new programs.
 
 Units: seconds, bytes, watts, degrees Celsius, MHz; shares from 0 to 1; CPU in cores.
 """
@@ -15,8 +18,7 @@ from ..messages import WorkerStats
 
 #: What processes are there for, as `HostSample.roles` names them.
 DISPATCHER, WORKER, LOADER = "dispatcher", "worker", "loader"
-#: What histograms are of, as `WorkerSample.times` names them: an image's reading, decoding and resizing in a loader; a batch in
-#: the engine; an image's result in the writer.
+#: What histograms are of, as `WorkerSample.times` names them; see `histogram.Times`.
 DECODE, COMPUTE, WRITE = "decode", "compute", "write"
 
 _Record = TypeVar("_Record")
@@ -24,6 +26,8 @@ _Record = TypeVar("_Record")
 
 class GpuSample(NamedTuple):
     """A GPU, or a MIG slice of one. None where its driver does not say.
+
+    A slice has its own memory; its power, clocks, temperature and errors are those of the whole GPU.
 
     Attributes:
         uuid: "GPU-..." or "MIG-...".
@@ -39,6 +43,7 @@ class GpuSample(NamedTuple):
         temperature: degrees Celsius.
         throttled: why its clock is lower than it could be, in the driver's words; empty when it is not.
         ecc_errors: uncorrected memory errors since the driver was loaded.
+        xids: critical errors (NVIDIA's Xid codes) that the driver has told of it since the start, the last sixteen.
         gone: why it does not answer; "" when it does.
     """
 
@@ -55,6 +60,7 @@ class GpuSample(NamedTuple):
     temperature: Optional[float] = None
     throttled: List[str] = []
     ecc_errors: Optional[int] = None
+    xids: List[int] = []
     gone: str = ""
 
 
@@ -110,7 +116,7 @@ class WorkerSample(NamedTuple):
         device: its device's label.
         uuid: the GPU's, as in `GpuSample`; "" on a CPU.
         state: "booting", "up", "ending", "paused" or "closed".
-        reason: why it is not at work; "" when it is.
+        reason: why it is not at work, or how it ended; "" while it is at work.
         restarts: how often it was started again.
         loaders: how many it is to have.
         stats: its figures since the start, over restarts.
