@@ -16,7 +16,7 @@ demo: $(STAMP) ## the main job on drawn scenes, with the built-in detector, on t
 	$(BIN)/python -m divainfer.model.demo.scenes --out $(DEMO)/frames --count 200 --seed 7
 	$(BIN)/divainfer run --model demo --images $(DEMO)/frames/frames.lst --out $(DEMO)/results --gpus cpu:2
 	$(BIN)/python -m divainfer.model.demo.evaluate --truth $(DEMO)/frames/truth.json --results $(DEMO)/results
-	$(BIN)/python -m divainfer.model.demo.sheet --images $(DEMO)/frames/frames.lst --results $(DEMO)/results --out $(DEMO)/sheet.jpg
+	$(BIN)/divainfer draw $(DEMO)/results --sample 12 --sheet $(DEMO)/sheet.jpg
 	@echo "Results: $(DEMO)/results/*.json. Drawn detections: $(DEMO)/sheet.jpg"
 
 test: $(STAMP) ## all tests

@@ -117,8 +117,8 @@ def _draw_box(picture: np.ndarray, one: _Drawn, style: Style) -> None:
     low, high = (one.left, one.top), (one.right, one.bottom)
     # A dark casing, so that the colour shows on any ground.
     if style.line > 1:
-        cv2.rectangle(picture, low, high, DARK, style.line + 2, cv2.LINE_AA)
-    cv2.rectangle(picture, low, high, colour_of(one.row["category_id"]), style.line, cv2.LINE_AA)
+        cv2.rectangle(picture, low, high, DARK, style.line + 2)
+    cv2.rectangle(picture, low, high, colour_of(one.row["category_id"]), style.line)
 
 
 def _draw_outlines(picture: np.ndarray, row: Detection, scale: float, style: Style) -> None:
