@@ -76,6 +76,18 @@ def _number(least: float, most: float) -> Callable[[Any], float]:
     return parse
 
 
+def _number_or_0(least: float, most: float) -> Callable[[Any], float]:
+    parse = _number(0, most)
+
+    def parse_or_0(value: Any) -> float:
+        number = parse(value)
+        if 0 < number < least:
+            raise ValueError("0, or a number from {:g} to {:g} is wanted".format(least, most))
+        return number
+
+    return parse_or_0
+
+
 def _names(value: Any) -> Tuple[str, ...]:
     if isinstance(value, str):
         value = value.split(",")
@@ -241,6 +253,12 @@ class RunConfig:
         "'live' (a bar), 'lines' (one every 30 s), 'none', or 'auto' by where the output goes.",
         _one_of("auto", "live", "lines", "none"),
         "MODE",
+    )
+    sample_every: float = _option(
+        1.0,
+        "Seconds between two samples of what GPUs, processes and queues do, in the run folder's metrics.jsonl; 0 for none.",
+        _number_or_0(0.1, 3600),
+        "SECONDS",
     )
 
     def __post_init__(self) -> None:

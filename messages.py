@@ -153,9 +153,10 @@ class BlockDone(NamedTuple):
 
 
 class Heartbeat(NamedTuple):
-    """A sign of life, once a second; `stats` are the values of `WorkerStats`, in order."""
+    """A sign of life, once a second; `stats` and `times` are the values of `WorkerStats` and `histogram.Times`, in order."""
 
     stats: List[Any]
+    times: List[Any]
 
 
 class LoaderHere(NamedTuple):
@@ -171,9 +172,10 @@ class LoaderStuck(NamedTuple):
 
 
 class WorkerDone(NamedTuple):
-    """The last message of a worker that was told to stop; `stats` as in `Heartbeat`."""
+    """The last message of a worker that was told to stop; `stats` and `times` as in `Heartbeat`."""
 
     stats: List[Any]
+    times: List[Any]
 
 
 # --- dispatcher to worker
@@ -260,13 +262,15 @@ class FrameFailed(NamedTuple):
 class Loaded(NamedTuple):
     """A loader is through with these tickets, which cost it so much altogether.
 
-    `too_large` are tickets whose frames do not fit into their room.
+    `too_large` are tickets whose frames do not fit into their room; `times` has a byte for each ticket, the bucket
+    (`histogram.py`) of the time it took.
     """
 
     ready: List[FrameReady]
     failed: List[FrameFailed]
     too_large: List[int]
     cost: Cost
+    times: bytes
 
 
 Message = Union[

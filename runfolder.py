@@ -6,6 +6,7 @@ images.idx        where each path starts in it, uint64 little-endian, one more t
 ledger            what is done (see `ledger.py`)
 failures.jsonl    one JSON object a failure; written anew from the ledger at each start
 progress.json     how far it is, renewed every second while a dispatcher works here
+metrics.jsonl     what GPUs, processes and queues did, a line a second, over all starts (see `monitor/sample.py`)
 summary.json      figures of the last start, once it ended
 reserve           room for the summary, should the disk be full by then
 lock              held while a dispatcher works here; says who held it last
@@ -44,6 +45,7 @@ class RunFolder:
         self.ledger = os.path.join(self.path, "ledger")
         self.failures = os.path.join(self.path, "failures.jsonl")
         self.progress = os.path.join(self.path, "progress.json")
+        self.metrics = os.path.join(self.path, "metrics.jsonl")
         self.summary = os.path.join(self.path, "summary.json")
         self.reserve = os.path.join(self.path, "reserve")
         self.lock = os.path.join(self.path, "lock")

@@ -59,14 +59,14 @@ def worker() -> None:
             dispatcher.send(messages.BlockDone(message.block, [finished]))
         if isinstance(message, messages.Stop):
             _note(orders.name + ".waits", waits.tobytes())
-            dispatcher.send(messages.WorkerDone(list(messages.WorkerStats(images=images))))
+            dispatcher.send(messages.WorkerDone(list(messages.WorkerStats(images=images)), []))
             loaders.close()
             dispatcher.close()
             time.sleep(0.2)
             return
         if time.monotonic() > beat:
             beat = time.monotonic() + _HEARTBEAT_SECONDS
-            dispatcher.send(messages.Heartbeat(list(messages.WorkerStats(images=images))))
+            dispatcher.send(messages.Heartbeat(list(messages.WorkerStats(images=images)), []))
 
 
 def loader() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
+from ..histogram import Times
 from ..messages import WorkerStats
 from .budget import RestartBudget
 from .child import Child, end_all
@@ -109,6 +110,7 @@ class Crew:
         self._again_at = 0.0
         self._earlier = WorkerStats()
         self._current = WorkerStats()
+        self._earlier_times, self._current_times = Times(), Times()
         self.restarts = 0
         self._images_at_conviction = self._convictions = 0
 
@@ -135,6 +137,21 @@ class Crew:
             queued=self._current.queued, slots=self._current.slots, loaders=self._current.loaders
         )
 
+    @property
+    def times(self) -> Times:
+        """Histograms over all workers this seat has had."""
+        return self._earlier_times.plus(self._current_times)
+
+    @property
+    def worker_pids(self) -> List[int]:
+        """The worker's process, if there is one."""
+        return [self._worker.pid] if self._worker else []
+
+    @property
+    def loader_pids(self) -> List[int]:
+        """The loaders' processes."""
+        return [loader.pid for loader in self._loaders.values()]
+
     # --- what is told
 
     def start(self, now: float) -> None:
@@ -149,8 +166,8 @@ class Crew:
         for _ in range(self.count):
             self._add_loader(now)
 
-    def heard(self, now: float, stats: Optional[List[Any]] = None) -> None:
-        """The worker has said something."""
+    def heard(self, now: float, stats: Optional[List[Any]] = None, times: Sequence[Any] = ()) -> None:
+        """The worker has said something; with its figures it says its histograms."""
         self._heard = now
         if self._first_heard is None:
             self._first_heard = now
@@ -159,7 +176,7 @@ class Crew:
             if news.images > self._current.images:
                 self._budget.progress()
                 self._loader_budget.progress()
-            self._current = news
+            self._current, self._current_times = news, Times(*times)
 
     def image_convicted(self) -> None:
         """Its deaths were an image's fault, not its own; unless many in a row were, without one that it could do."""
@@ -266,6 +283,7 @@ class Crew:
         self._end_loaders()
         ending, self.state = self.state == ENDING, CLOSED
         self._earlier, self._current = self.stats._replace(queued=0, slots=0, loaders=0), WorkerStats()
+        self._earlier_times, self._current_times = self.times, Times()
         why = self.reason = self.reason or how
         if not ending:
             budget = self._budget if self.ever_up else self._boot_budget

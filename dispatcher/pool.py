@@ -178,8 +178,10 @@ class Pool:
             crew = self._crew_of(worker)
             if crew is None:
                 continue  # The last words of one that was replaced.
-            stats = message.stats if isinstance(message, (messages.Heartbeat, messages.WorkerDone)) else None
-            crew.heard(now, stats)
+            if isinstance(message, (messages.Heartbeat, messages.WorkerDone)):
+                crew.heard(now, message.stats, message.times)
+            else:
+                crew.heard(now)
             if isinstance(message, messages.WantBlock):
                 self._send(self._scheduler.want(worker, message.images))
             elif isinstance(message, messages.BlockPart):

@@ -198,7 +198,8 @@ def dry_run(config: RunConfig, say: Optional[Say] = None) -> Summary:
         DivaInferError: as `run`.
     """
     say = say or log.info
-    plan = make_plan(config)
+    # There is no folder that figures could be looked up in afterwards.
+    plan = make_plan(dataclasses.replace(config, sample_every=0.0))
     if config.out:
         _check_out(config.out)
     scratch = tempfile.mkdtemp(prefix="divainfer-dry-run-")

@@ -31,6 +31,7 @@ from .loadercontrol import LoaderControl
 from .plan import Plan
 from .pool import Pool
 from .progress import ProgressDisplay
+from .sampling import Sampling
 from .scheduler import Scheduler
 from .staff import Staff
 from .summary import Summary, WorkerSummary
@@ -125,8 +126,10 @@ class Start:
             _reserve(folder)
             # Until the summary is written: a signal in between must not cost it.
             interrupts = closing.enter_context(Interrupts())
-            show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts, self._watch))
+            sampling = self._sampling(before)
+            show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts, self._watch, sampling))
             try:
+                sampling.start()
                 committer = Committer(folder.out, ledger, failure_log, keeper, self._lock)
                 pool = Pool(
                     listener,
@@ -145,6 +148,7 @@ class Start:
                 raise
             finally:
                 _release(folder)
+                sampling.close()
                 stopped = not finished and interrupts.since is not None
                 summary = self._summary(crews, before.count(RESULT), stopped, error, time.monotonic() - started)
                 with contextlib.suppress(OSError):
@@ -159,6 +163,17 @@ class Start:
             most=BLOCK_IMAGES[self._plan.config.format],
             least=self._plan.batch_size,
             proven=before.count(RESULT) > 0,
+        )
+
+    def _sampling(self, before: Progress) -> Sampling:
+        done = self._listing.count - before.count(OPEN)
+        return Sampling(
+            self._folder.metrics,
+            self._devices,
+            self._listing.count,
+            done,
+            before.count(FAILED),
+            self._plan.config.sample_every,
         )
 
     def _loader_control(self) -> Optional[LoaderControl]:
@@ -253,7 +268,13 @@ class _Shown:
     """Shows a pool's state: on the operator's screen, in the run folder, and to who watches the run."""
 
     def __init__(
-        self, mode: str, folder: RunFolder, before: Progress, interrupts: Interrupts, watch: Optional[Watch]
+        self,
+        mode: str,
+        folder: RunFolder,
+        before: Progress,
+        interrupts: Interrupts,
+        watch: Optional[Watch],
+        sampling: Sampling,
     ) -> None:
         images = len(before.states)
         done = images - before.count(OPEN)
@@ -261,11 +282,14 @@ class _Shown:
         self._live = LiveFile(folder.progress, images, done, before.count(FAILED))
         self._interrupts = interrupts
         self._watch = watch
+        self._sampling = sampling
 
     def __call__(self, pool: Pool) -> None:
         up = sum(crew.state == UP for crew in pool.crews)
         self._display.update(pool.done, pool.failures, up, len(pool.crews))
-        self._live.update(pool.done, pool.failures, self._interrupts.count > 0, pool.crews)
+        stopping = self._interrupts.count > 0
+        self._live.update(pool.done, pool.failures, stopping, pool.crews)
+        self._sampling.update(pool.done, pool.failures, stopping, pool.crews)
         if self._watch is not None and self._watch(pool.crews):
             self._interrupts.end()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import List
 
+from ..histogram import bucket_of
 from ..messages import Cost, FrameFailed, FrameReady, Loaded
 
 #: Seconds of work after which it is time to say so: the engine may be waiting.
@@ -24,6 +25,7 @@ class Answer:
         self.ready: List[FrameReady] = []
         self.failed: List[FrameFailed] = []
         self.too_large: List[int] = []
+        self._times = bytearray()
         self._waited = 0.0
         self._before, self._cpu_before = time.monotonic(), time.thread_time()
 
@@ -35,6 +37,10 @@ class Answer:
         """
         done = len(self.ready) + len(self.failed) + len(self.too_large)
         return done >= left or time.monotonic() - self._before - self._waited >= _PATIENCE
+
+    def took(self, seconds: float) -> None:
+        """So long a ticket took."""
+        self._times.append(bucket_of(seconds))
 
     def waited(self, seconds: float) -> None:
         """So long the loader had nothing to do."""
@@ -48,7 +54,8 @@ class Answer:
         """
         now, cpu = time.monotonic(), time.thread_time()
         cost = Cost(now - self._before - self._waited, reading, cpu - self._cpu_before)
-        message = Loaded(self.ready, self.failed, self.too_large, cost)
+        message = Loaded(self.ready, self.failed, self.too_large, cost, bytes(self._times))
+        self._times.clear()
         self.ready, self.failed, self.too_large = [], [], []
         self._waited = 0.0
         self._before, self._cpu_before = now, cpu

@@ -96,6 +96,7 @@ class Loader:
 
     def _load(self, ticket: Ticket) -> None:
         answer = self._answer
+        began = time.monotonic()
         try:
             self._fill(ticket)
         except ImageError as error:
@@ -104,6 +105,7 @@ class Loader:
             answer.failed.append(FrameFailed(ticket.ticket, "too-large", "not enough memory to decode it"))
         finally:
             self._ahead.end(ticket)
+        answer.took(time.monotonic() - began)
 
     def _fill(self, ticket: Ticket) -> None:
         """Puts an image's frame into its place."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import os
 from typing import Any, Dict, Iterator, List, Optional
 
@@ -19,7 +22,7 @@ class MetricsLog:
     """Appends samples.
 
     When the file becomes too large every second sample is taken out, of those before and from then on: sums lose nothing by
-    that, only moments do.
+    that, only moments do. The last sample of each start stays.
 
     Args:
         path: the file.
@@ -34,49 +37,71 @@ class MetricsLog:
         self._limit = limit
         self._every = 1
         self._count = 0
+        #: The last sample, when it was left out.
+        self._left_out: Optional[Sample] = None
         self._mend_end()
-        self._file = open(path, "ab")
+        self._file = _open(path)
 
     def add(self, sample: Sample) -> None:
-        """Appends a sample, unless it is one of those to be left out."""
+        """Appends a sample, unless it is one of those to be left out.
+
+        Raises:
+            OSError: when the disk refuses.
+        """
         self._count += 1
         if (self._count - 1) % self._every:
+            self._left_out = sample
             return
-        self._file.write(_line(sample))
-        self._file.flush()
+        self._left_out = None
+        self._write(sample)
         if self._file.tell() > self._limit:
             self._thin()
 
-    def close(self, last: Sample) -> None:
-        """Appends the start's last sample in any case, and closes the file."""
-        self._file.write(_line(last))
-        self._file.close()
+    def close(self) -> None:
+        """Appends the start's last sample if it was left out, and closes the file.
+
+        Raises:
+            OSError: when the disk refuses.
+        """
+        try:
+            if self._left_out is not None:
+                self._write(self._left_out)
+        finally:
+            self._file.close()
+
+    def _write(self, sample: Sample) -> None:
+        line = _line(sample)
+        # Unbuffered, so that what a full disk refused is not tried again. It may have taken a part.
+        if self._file.write(line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._path)
 
     def _thin(self) -> None:
-        self._file.close()
         part = self._path + ".part"
-        with open(self._path, "rb") as old, open(part, "wb") as new:
-            before: Optional[bytes] = None
-            for number, line in enumerate(old):
-                # The last one of each start stays: it has the start's sums.
-                if before is not None and (number % 2 or _start(before) != _start(line)):
-                    new.write(before)
-                before = line
-            new.write(before or b"")
-        os.replace(part, self._path)
+        try:
+            with open(self._path, "rb") as old, open(part, "wb") as new:
+                before: Optional[bytes] = None
+                for number, line in enumerate(old):
+                    # The last one of each start stays: it has the start's sums.
+                    if before is not None and (number % 2 or _start(before) != _start(line)):
+                        new.write(before)
+                    before = line
+                new.write(before or b"")
+            os.replace(part, self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(part)
+            raise
+        self._file.close()
+        self._file = _open(self._path)
         self._every *= 2
-        self._file = open(self._path, "ab")
 
     def _mend_end(self) -> None:
         """Ends a line that a killed dispatcher or a full disk has left in the middle, so that the next one is whole."""
-        try:
-            with open(self._path, "rb+") as file:
-                if file.seek(0, os.SEEK_END):
-                    file.seek(-1, os.SEEK_END)
-                    if file.read(1) != b"\n":
-                        file.write(b"\n")
-        except FileNotFoundError:
-            pass
+        with contextlib.suppress(FileNotFoundError), open(self._path, "rb+") as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
 
 
 def read_metrics(path: str) -> Iterator[Sample]:
@@ -101,6 +126,10 @@ def starts(samples: Iterator[Sample]) -> List[List[Sample]]:
     return [found[start] for start in sorted(found)]
 
 
+def _open(path: str) -> io.FileIO:
+    return io.FileIO(path, "a")
+
+
 def _start(line: bytes) -> Any:
     """Which start a line is of; None where it is no sample."""
     try:
@@ -114,9 +143,11 @@ def _line(sample: Sample) -> bytes:
 
 
 def _short(value: Any) -> Any:
-    """The value with fewer digits."""
+    """The value with fewer digits, and with text that is UTF-8: names of files need not be."""
     if isinstance(value, float):
         return round(value, _DIGITS)
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):
         return {name: _short(one) for name, one in value.items()}
     return [_short(one) for one in value] if isinstance(value, (list, tuple)) else value

@@ -23,11 +23,11 @@ class Gpu(NamedTuple):
     memory: int
 
 
-def list_gpus() -> List[Gpu]:
-    """The GPUs of this machine, in PCI bus order.
+def open_library() -> Any:
+    """The binding, `pynvml`, after its `nvmlInit`; whoever opens it calls its `nvmlShutdown`.
 
     Raises:
-        DeviceError: when there is no NVIDIA driver, or it does not answer.
+        DeviceError: when there is no binding, or no NVIDIA driver that answers.
     """
     try:
         import pynvml
@@ -39,6 +39,16 @@ def list_gpus() -> List[Gpu]:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
         raise DeviceError("no NVIDIA driver answers on this machine ({})".format(error))
+    return pynvml
+
+
+def list_gpus() -> List[Gpu]:
+    """The GPUs of this machine, in PCI bus order.
+
+    Raises:
+        DeviceError: when there is no NVIDIA driver, or it does not answer.
+    """
+    pynvml = open_library()
     try:
         return [_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
     except pynvml.NVMLError as error:
@@ -50,9 +60,9 @@ def list_gpus() -> List[Gpu]:
 def _gpu(pynvml: Any, index: int) -> Gpu:
     handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle).total
-    return Gpu(index, _text(pynvml.nvmlDeviceGetUUID(handle)), _text(pynvml.nvmlDeviceGetName(handle)), int(memory))
+    return Gpu(index, text(pynvml.nvmlDeviceGetUUID(handle)), text(pynvml.nvmlDeviceGetName(handle)), int(memory))
 
 
-def _text(value: Any) -> str:
-    # Older bindings return bytes.
+def text(value: Any) -> str:
+    """What a binding says, as text: older ones say it in bytes."""
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -15,8 +15,7 @@ from ..messages import WorkerStats
 
 #: What processes are there for, as `HostSample.roles` names them.
 DISPATCHER, WORKER, LOADER = "dispatcher", "worker", "loader"
-#: What histograms are of, as `WorkerSample.times` names them: an image's reading, decoding and resizing in a loader; a batch in
-#: the engine; an image's result in the writer.
+#: What histograms are of, as `WorkerSample.times` names them; see `histogram.Times`.
 DECODE, COMPUTE, WRITE = "decode", "compute", "write"
 
 _Record = TypeVar("_Record")
@@ -24,6 +23,8 @@ _Record = TypeVar("_Record")
 
 class GpuSample(NamedTuple):
     """A GPU, or a MIG slice of one. None where its driver does not say.
+
+    A slice has its own memory; its power, clocks, temperature and errors are those of the whole GPU.
 
     Attributes:
         uuid: "GPU-..." or "MIG-...".
@@ -39,6 +40,7 @@ class GpuSample(NamedTuple):
         temperature: degrees Celsius.
         throttled: why its clock is lower than it could be, in the driver's words; empty when it is not.
         ecc_errors: uncorrected memory errors since the driver was loaded.
+        xids: critical errors (NVIDIA's Xid codes) that the driver has told of it since the start, the last sixteen.
         gone: why it does not answer; "" when it does.
     """
 
@@ -55,6 +57,7 @@ class GpuSample(NamedTuple):
     temperature: Optional[float] = None
     throttled: List[str] = []
     ecc_errors: Optional[int] = None
+    xids: List[int] = []
     gone: str = ""
 
 

@@ -161,6 +161,8 @@ def _with(config: RunConfig, setting: Setting) -> RunConfig:
         streams=setting.streams,
         batch_size=setting.batch_size,
         retry="none",
+        # Its figures are `watch`'s, and its folder goes.
+        sample_every=0.0,
         # A trial that the operator stops has nothing to finish.
         grace=0.0,
     )

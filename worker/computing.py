@@ -13,6 +13,7 @@ import numpy as np
 from ..computingfile import ComputingFile
 from ..detections import Detections
 from ..errors import DivaInferError, EngineBootError, EngineError, EngineOutOfMemory
+from ..histogram import Histogram, sum_of
 from ..loader.memory import FrameMemory
 from ..messages import Failure
 from .commands import Compute, Frame
@@ -88,6 +89,8 @@ class Computing:
         self._stopping = False
         self._since: List[Optional[float]] = [None] * streams
         self._done = [0] * streams
+        #: One a stream: counting is not safe between threads.
+        self._times = [Histogram() for _ in range(streams)]
         self._room = Room()
         self._last_good: Optional[Tuple[int, ...]] = None
 
@@ -115,6 +118,11 @@ class Computing:
     def batches(self) -> int:
         """Batches computed."""
         return sum(self._done)
+
+    @property
+    def times(self) -> List[int]:
+        """How long batches took, as the counts of a histogram."""
+        return sum_of(histogram.counts for histogram in self._times)
 
     @property
     def left(self) -> int:
@@ -157,8 +165,10 @@ class Computing:
                 self._since[stream] = time.monotonic()
                 self._noted.begin(stream, [frame.index for frame in batch.frames])
                 self._split.begin_computing()
+                began = time.monotonic()
                 outcomes = self._compute(batch.frames)
                 self._split.end_computing()
+                self._times[stream].add(time.monotonic() - began)
                 self._noted.end(stream)
                 self._since[stream] = None
                 self._done[stream] += 1

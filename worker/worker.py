@@ -14,6 +14,7 @@ from ..boot import WorkerOrders
 from ..computingfile import ComputingFile
 from ..errors import DivaInferError, EngineBootError, OutputError
 from ..geometry import frame_bytes
+from ..histogram import Histogram, Times
 from ..imagelist import ImageList
 from ..loader.memory import FrameMemory
 from ..messages import Cost, WorkerStats
@@ -61,6 +62,7 @@ class Worker:
         self._images = ImageList(orders.list, orders.index)
         self._decoded = 0
         self._cost = Cost(0.0, 0.0, 0.0)
+        self._decode_times = Histogram()
         self._cpu_before = 0.0
         self._loader_time = self._stats_at = 0.0
         self._stopping = False
@@ -98,7 +100,7 @@ class Worker:
             return 1
         self._computing.close()
         self._writer.close()
-        self._say_goodbye(messages.WorkerDone(list(self._stats())))
+        self._say_goodbye(messages.WorkerDone(list(self._stats()), list(self._times())))
         return 0
 
     def _build(self) -> None:
@@ -215,7 +217,8 @@ class Worker:
                 log.warning("a loader sent %r, which is not for a worker", message)
 
     def _loaded(self, loader: str, loaded: messages.Loaded) -> None:
-        ready, failed, too_large, cost = loaded
+        ready, failed, too_large, cost, times = loaded
+        self._decode_times.add_buckets(times)
         self._decoded += len(ready) + len(failed)
         self._cost = Cost(*(sum(pair) for pair in zip(self._cost, cost)))
         self._queue.loaded(loader, ready, failed, too_large, cost.seconds, time.monotonic())
@@ -286,7 +289,7 @@ class Worker:
         if now >= self._beat_at:
             self._beat_at = now + _HEARTBEAT_SECONDS
             self._queue.tick(now)
-            self._dispatcher.send(messages.Heartbeat(list(self._stats())))
+            self._dispatcher.send(messages.Heartbeat(list(self._stats()), list(self._times())))
             self._check_progress(now)
         if self._stopping and self._queue.at_rest and not self._given_back:
             self._given_back = True
@@ -335,6 +338,9 @@ class Worker:
             slots=self._queue.slots,
             loaders=self._queue.loaders,
         )
+
+    def _times(self) -> Times:
+        return Times(self._decode_times.counts, self._computing.times, self._writer.times)
 
     def _fail(self, error: DivaInferError) -> None:
         log.error("%s", error)

@@ -10,6 +10,7 @@ from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple, U
 
 from ..detections import Detections
 from ..errors import EngineError
+from ..histogram import Histogram
 from ..imagelist import ImageList
 from ..messages import Failure
 from ..output.format import Finished, Row, Store
@@ -92,6 +93,7 @@ class Writer:
         self.images = 0
         self.detections = 0
         self.seconds = 0.0
+        self._times = Histogram()
         #: When it began what it is writing; None while it has nothing.
         self.since: Optional[float] = None
 
@@ -113,6 +115,11 @@ class Writer:
     def is_full(self) -> bool:
         """Whether whoever hands over batches has to wait for room."""
         return not self._room.is_set()
+
+    @property
+    def times(self) -> List[int]:
+        """How long results took, as the counts of a histogram."""
+        return self._times.counts
 
     def wait_for_room(self) -> None:
         """Waits until half of what was waiting is written: at each single batch, two threads would have to wake."""
@@ -176,6 +183,7 @@ class Writer:
         """Stores one image's result; returns why not, if that is the image's own fault."""
         if isinstance(outcome, Failure):
             return outcome
+        began = time.monotonic()
         image_size = (frame.image_height, frame.image_width)
         try:
             found = self._format.rows(outcome, image_size, (frame.height, frame.width))
@@ -188,4 +196,5 @@ class Writer:
             return Failure(frame.index, "write", "its result cannot be written: {}".format(error.strerror))
         self.images += 1
         self.detections += len(found)
+        self._times.add(time.monotonic() - began)
         return None

@@ -1,0 +1,102 @@
+"""What a start tells its sampler, or nothing: `--sample-every 0`."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import List, Optional, Sequence
+
+from ..monitor.gpus import GpuSampler
+from ..monitor.host import HostSampler
+from ..monitor.sample import DISPATCHER, LOADER, WORKER, Sample, WorkerSample
+from ..monitor.sampler import PoolState, Sampler
+from .crew import Crew
+from .devices import Device
+
+#: As often as the pool shows itself when nothing happens; while messages come it does so far more often.
+_SECONDS = 0.2
+
+
+class Sampling:
+    """Samples one start.
+
+    Args:
+        path: of `metrics.jsonl`.
+        devices: what its workers compute on.
+        images: images in the list.
+        earlier: how many were done before this start.
+        earlier_failures: how many of those failed.
+        every: seconds between two samples; 0 for none.
+    """
+
+    def __init__(
+        self, path: str, devices: Sequence[Device], images: int, earlier: int, earlier_failures: int, every: float
+    ) -> None:
+        self._images = images
+        self._earlier = earlier
+        self._earlier_failures = earlier_failures
+        self._next = 0.0
+        self._last: Optional[PoolState] = None
+        self._crews: List[Crew] = []
+        self._sampler: Optional[Sampler] = None
+        if every:
+            uuids = [device.name for device in devices if device.on_gpu]
+            self._sampler = Sampler(path, GpuSampler(uuids), HostSampler(), every)
+
+    @property
+    def recent(self) -> List[Sample]:
+        """The last samples, the oldest first."""
+        return self._sampler.recent if self._sampler is not None else []
+
+    def start(self) -> None:
+        """Starts the thread."""
+        if self._sampler is not None:
+            self._sampler.start()
+
+    def update(self, done: int, failures: int, stopping: bool, crews: List[Crew]) -> None:
+        """The present state; called as often as one likes.
+
+        Args:
+            done: images done by this start.
+            failures: how many of them failed.
+            stopping: whether the operator asked for the end.
+            crews: the crews.
+        """
+        if self._sampler is None:
+            return
+        self._crews = crews
+        self._last = PoolState(self._images, self._earlier + done, self._earlier_failures + failures, stopping, [], {})
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _SECONDS
+            self._note()
+
+    def close(self) -> None:
+        """Has the state of the last `update`, with the workers' last words, sampled, and ends."""
+        if self._sampler is not None:
+            self._note()
+            self._sampler.close()
+
+    def _note(self) -> None:
+        assert self._sampler is not None
+        if self._last is not None:
+            workers = [_worker(crew) for crew in self._crews]
+            pids = {
+                DISPATCHER: [os.getpid()],
+                WORKER: [pid for crew in self._crews for pid in crew.worker_pids],
+                LOADER: [pid for crew in self._crews for pid in crew.loader_pids],
+            }
+            self._sampler.note(self._last._replace(workers=workers, pids=pids))
+
+
+def _worker(crew: Crew) -> WorkerSample:
+    return WorkerSample(
+        number=crew.seat,
+        device=crew.device.label,
+        uuid=crew.device.name if crew.device.on_gpu else "",
+        state=crew.state,
+        reason=crew.reason,
+        restarts=crew.restarts,
+        loaders=crew.count,
+        stats=crew.stats,
+        times=crew.times._asdict(),
+    )
