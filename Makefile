@@ -33,6 +33,7 @@ soak: $(STAMP) ## random histories of a run: make soak SOAK_HISTORIES=200 SOAK_M
 
 docs: $(STAMP) ## the pages that are made from the code
 	$(BIN)/python docs/make_options.py
+	$(BIN)/python docs/make_prometheus.py
 
 benchmarks: $(STAMP) ## writes JSON and plots to benchmarks/out
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) --editable '.[cpu,test,bench]'

@@ -133,7 +133,7 @@ def resume_command(folder: str, debug: bool, **options: Any) -> None:
 
 
 @main.command("tune", short_help="Find the smallest setting that is as fast as any.")
-@functools.partial(_options, left_out=("out", "retry", "force", "progress", "grace"))
+@functools.partial(_options, left_out=("out", "retry", "force", "progress", "grace", "metrics_port"))
 @click.option("--config", "config_file", metavar="FILE", default=None, help="TOML file with any options of `run`.")
 @click.option(
     "--out", default="divainfer-tune.toml", show_default=True, metavar="FILE",

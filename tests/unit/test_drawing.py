@@ -83,7 +83,7 @@ def test_names_do_not_cover_each_other():
     ]
     picture = draw_detections(grey(), rows)
     # Above, below and inside are three places.
-    backgrounds = {colour for colour in map(tuple, picture[100:260, 150:350].reshape(-1, 3))} & set(PALETTE)
+    backgrounds = set(map(tuple, picture[100:260, 150:350].reshape(-1, 3))) & set(PALETTE)
     assert len(backgrounds) <= 4
 
 
