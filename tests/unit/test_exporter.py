@@ -7,10 +7,10 @@ import socket
 import urllib.request
 
 import pytest
-
 from prometheus_client.parser import text_string_to_metric_families
 
-from divainfer.config import RunConfig, parse_address
+from divainfer.commandline import repeat_command
+from divainfer.config import RunConfig, parse_address, to_json
 from divainfer.dispatcher.sampling import exporting
 from divainfer.errors import ConfigError
 from divainfer.histogram import Histogram
@@ -182,6 +182,10 @@ def test_addresses(text, expected):
 def test_what_is_no_address(text):
     with pytest.raises(ConfigError, match="--metrics-port"):
         RunConfig(metrics_port=text)
+
+
+def test_the_command_that_repeats_an_image_leaves_the_port_to_the_run():
+    assert "9400" not in repeat_command(to_json(RunConfig(metrics_port="9400", model="demo")), 3, "/a.jpg")
 
 
 def test_without_samples_there_is_nothing_to_serve():
