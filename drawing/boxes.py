@@ -115,9 +115,11 @@ def _placed(row: Detection, scale: float, height: int, width: int) -> Any:
 
 def _draw_box(picture: np.ndarray, one: _Drawn, style: Style) -> None:
     low, high = (one.left, one.top), (one.right, one.bottom)
-    # A dark casing, so that the colour shows on any ground.
+    # A dark casing, so that the colour shows on any ground; of thin lines only around the box.
     if style.line > 1:
         cv2.rectangle(picture, low, high, DARK, style.line + 2)
+    else:
+        cv2.rectangle(picture, (one.left - 1, one.top - 1), (one.right + 1, one.bottom + 1), DARK)
     cv2.rectangle(picture, low, high, colour_of(one.row["category_id"]), style.line)
 
 
@@ -128,6 +130,8 @@ def _draw_outlines(picture: np.ndarray, row: Detection, scale: float, style: Sty
     height, width = picture.shape[:2]
     polygons = outlines(code, (height / scale, width / scale))
     points = [np.round(polygon * scale).astype(np.int32) for polygon in polygons]
+    if style.line > 1:
+        cv2.polylines(picture, points, True, DARK, style.line + 2, cv2.LINE_AA)
     cv2.polylines(picture, points, True, colour_of(row["category_id"]), style.line, cv2.LINE_AA)
 
 
