@@ -128,7 +128,7 @@ def _draw_outlines(picture: np.ndarray, row: Detection, scale: float, style: Sty
     if code is None:
         return
     height, width = picture.shape[:2]
-    polygons = outlines(code, (height / scale, width / scale))
+    polygons = outlines(code, (height / scale, width / scale), max(1.0, 1 / scale))
     points = [np.round(polygon * scale).astype(np.int32) for polygon in polygons]
     if style.line > 1:
         cv2.polylines(picture, points, True, DARK, style.line + 2, cv2.LINE_AA)

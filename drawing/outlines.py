@@ -8,20 +8,21 @@ import cv2
 import numpy as np
 
 
-def outlines(code: Any, image_size: Tuple[float, float]) -> List[np.ndarray]:
+def outlines(code: Any, image_size: Tuple[float, float], slack: float = 1.0) -> List[np.ndarray]:
     """The outlines of a mask; none for a code that is damaged, or of another image.
 
     Args:
         code: `segmentation` of a detection: `{"size": [height, width], "counts": ...}`, COCO's run-length code, as text or as
             a list of numbers; or None.
-        image_size: height and width of the image, pixels; may be a pixel off, as a shrunk image tells them.
+        image_size: height and width of the image, pixels.
+        slack: by so many pixels they may be wrong, as a shrunk copy tells them.
 
     Returns:
         Closed polygons, int32 `[N, 2]`, x and y in pixels of the original image.
     """
     try:
         height, width = (int(edge) for edge in code["size"])
-        if abs(height - image_size[0]) > 1 or abs(width - image_size[1]) > 1:
+        if max(abs(height - image_size[0]), abs(width - image_size[1])) > slack:
             return []
         counts = code["counts"]
         mask = _mask(_counts(counts) if isinstance(counts, str) else counts, height, width)

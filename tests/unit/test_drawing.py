@@ -153,6 +153,14 @@ def test_the_outline_of_a_mask_is_drawn():
     assert shrunk[:24, 0].all() and not shrunk[4:20, 4:20].any()
 
 
+def test_the_outline_on_a_much_shrunk_copy_of_any_size():
+    mask = np.ones((1003, 1507), bool)
+    for scale in (0.31, 0.1, 0.037):
+        image = grey(round(1003 * scale), round(1507 * scale))
+        row = detection((700, 500, 9, 9), segmentation=code_of(mask))
+        assert changed(image, [row], scale=scale, names=False)[2:-2, 0].all()
+
+
 @pytest.mark.parametrize(
     "code",
     [
