@@ -1,1 +1,1 @@
-"""What the machine does: GPUs, and later the live view, report and metrics."""
+"""What the machine and a run do: GPUs, host, processes and queues, sampled; how a run stands, and what bounds it."""

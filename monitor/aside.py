@@ -44,14 +44,13 @@ class Aside(Generic[Answer]):
             NoAnswer: when there is none yet, or the call has failed.
         """
         if self._asked_at is None:
-            if not self._thread.is_alive():
-                self._thread.start()
+            self._start()
             self._asked_at = time.monotonic()
             self._questions.put(question)
         try:
             answer, failed = self._answers.get(timeout=self._patience)
         except queue.Empty:
-            raise NoAnswer("has not answered for {:.0f} s".format(time.monotonic() - self._asked_at))
+            raise NoAnswer("has not answered for {:.1f} s".format(time.monotonic() - self._asked_at))
         self._asked_at = None
         if failed is not None:
             raise NoAnswer("failed: {!r}".format(failed))
@@ -62,6 +61,14 @@ class Aside(Generic[Answer]):
         if self._thread.is_alive():
             self._questions.put(None)
             self._thread.join(self._patience)
+
+    def _start(self) -> None:
+        if self._thread.is_alive():
+            return
+        try:
+            self._thread.start()
+        except RuntimeError as failed:  # The machine allows no more threads.
+            raise NoAnswer("is not asked: {}".format(failed))
 
     def _run(self) -> None:
         question = self._questions.get()

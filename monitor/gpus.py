@@ -98,15 +98,15 @@ class GpuSampler:
             return known
         try:
             if uuid not in self._gpus:
-                self._gpus[uuid] = _Gpu(self._library, uuid)
-            sample = self._gpus[uuid].sample(known.xids)
+                self._gpus[uuid] = _Gpu(self._library, uuid, known.xids)
+            sample = self._gpus[uuid].sample()
         except self._library.NVMLError as error:
             if error.value in _NO_DRIVER:
                 raise _NoDriver(str(error))
-            gpu = self._gpus.pop(uuid, None)
             xids = known.xids
+            gpu = self._gpus.pop(uuid, None)
             if gpu is not None:
-                xids = gpu.xids(xids)
+                xids = gpu.xids
                 gpu.close()
             sample = GpuSample(uuid, index=known.index, name=known.name, xids=xids, gone=str(error))
             self._again_at[uuid] = self._clock() + _AGAIN_SECONDS
@@ -124,12 +124,17 @@ class _Gpu:
     Args:
         library: the binding, open.
         uuid: its UUID.
+        xids: its critical errors so far.
+
+    Attributes:
+        xids: those, and what the driver has told since.
 
     Raises:
         NVMLError: when it is not there.
     """
 
-    def __init__(self, library: Any, uuid: str) -> None:
+    def __init__(self, library: Any, uuid: str, xids: List[int]) -> None:
+        self.xids = xids
         self._library = library
         self._uuid = uuid
         self._not_offered: Set[str] = set()
@@ -150,16 +155,14 @@ class _Gpu:
             except library.NVMLError:  # If it is the GPU that is gone, the first sample says so.
                 self.close()
 
-    def sample(self, xids: List[int]) -> GpuSample:
+    def sample(self) -> GpuSample:
         """What it does.
-
-        Args:
-            xids: its critical errors so far.
 
         Raises:
             NVMLError: when it is gone, or so is the driver.
         """
-        xids = self.xids(xids)
+        # First, since what follows may find that it is gone.
+        self._hear_events()
         self._answers, self._trouble = 0, None
         memory = self._ask("nvmlDeviceGetMemoryInfo", self._handle)
         utilisation = self._ask("nvmlDeviceGetUtilizationRates", self._handle)
@@ -183,15 +186,13 @@ class _Gpu:
                 library.NVML_MEMORY_ERROR_TYPE_UNCORRECTED,
                 library.NVML_VOLATILE_ECC,
             ),
-            xids=xids,
+            xids=self.xids,
         )
         if not self._answers and self._trouble is not None:
             raise self._trouble
         return sample
 
-    def xids(self, before: List[int]) -> List[int]:
-        """Its critical errors: those `before`, and what the driver has told since."""
-        found = list(before)
+    def _hear_events(self) -> None:
         for _ in range(_MOST_XIDS):
             if self._events is None:
                 break
@@ -201,8 +202,8 @@ class _Gpu:
                 if error.value != _TIMEOUT:
                     self.close()
                 break
-            found.append(int(event.eventData))
-        return found[-_MOST_XIDS:]
+            # A list of its own for each sample that has it.
+            self.xids = (self.xids + [int(event.eventData)])[-_MOST_XIDS:]
 
     def close(self) -> None:
         """Lets go of what the driver keeps for it."""

@@ -1,8 +1,11 @@
 """What is measured, once a second: one schema for `metrics.jsonl`, live view, page, report and Prometheus.
 
 A sample is one JSON object a line. Figures that only grow (`WorkerStats`, histograms, bytes) are sums since their process or
-the start began, so that any two samples tell what happened between them, however many were left out. Fields that a reader does
-not know are passed over, and those that a writer did not have get their defaults: old runs can be read by new programs.
+the start began, so that any two samples tell what happened between them, however many were left out. A worker's figures are up
+to a second old: shares of its time are shares of its own seconds (`WorkerStats.span`), not of those between samples.
+
+Fields that a reader does not know are passed over, and those that a writer did not have get their defaults: old runs can be
+read by new programs.
 
 Units: seconds, bytes, watts, degrees Celsius, MHz; shares from 0 to 1; CPU in cores.
 """
@@ -113,7 +116,7 @@ class WorkerSample(NamedTuple):
         device: its device's label.
         uuid: the GPU's, as in `GpuSample`; "" on a CPU.
         state: "booting", "up", "ending", "paused" or "closed".
-        reason: why it is not at work; "" when it is.
+        reason: why it is not at work, or how it ended; "" while it is at work.
         restarts: how often it was started again.
         loaders: how many it is to have.
         stats: its figures since the start, over restarts.

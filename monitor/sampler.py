@@ -85,10 +85,12 @@ class Sampler:
         except OSError as error:
             self._give_up_log(error)
         due = self._began
-        while not self._over.is_set():
+        over = False
+        while not over:
             # Seconds of the clock, not pauses between: else a sample's own time would add up.
             due = max(due + self._every, time.monotonic())
-            self._over.wait(due - time.monotonic())
+            # One that is told to end while it takes a sample takes another one: the state is newer.
+            over = self._over.wait(due - time.monotonic())
             if self._state is not None:
                 self._add(self._sample(self._state))
         self._gpus.close()

@@ -44,6 +44,8 @@ def test_printed_configuration_reads_back_to_the_same(toml):
         ("queue_mem", "lots", "4GiB"),
         ("result_style", "new", "seed, later"),
         ("flat", "perhaps", "true or false"),
+        ("sample_every", "0.05", "0, or a number from 0.1 to 3600"),
+        ("sample_every", "-1", "from 0 to 3600"),
         ("batch_sise", "1", "did you mean 'batch_size'?"),
     ],
 )
@@ -63,6 +65,11 @@ def test_bad_files(toml, tmp_path):
         resolve({}, {}, toml("a = = b"))
     with pytest.raises(ConfigError, match="cannot be read"):
         resolve({}, {}, str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize("text,seconds", [("0", 0.0), ("0.1", 0.1), ("60", 60.0), (5, 5.0)])
+def test_samples_come_at_a_sensible_pace_or_not_at_all(text, seconds):
+    assert resolve({"sample_every": text}, {}).sample_every == seconds
 
 
 @pytest.mark.parametrize(

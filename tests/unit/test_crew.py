@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from divainfer.dispatcher.crew import CLOSED, PAUSED, UP, Crew, Deadlines, LoaderLost, Lost
 from divainfer.dispatcher.devices import CPU
+from divainfer.histogram import Times
 from divainfer.messages import WorkerStats
 
 
@@ -63,6 +64,28 @@ def test_a_dead_worker_is_reported_with_what_it_computed_and_starts_again_after_
     assert crew.state == PAUSED
     crew.look(2.1)
     assert crew.worker == "worker-0.1"
+
+
+def test_sums_and_histograms_go_on_over_restarts():
+    crew, born = make()
+    crew.up("engine")
+    crew.heard(0.0, list(WorkerStats(images=3, queued=5)), list(Times([1, 2], [3], [])))
+    born[0].status = 1
+    look(crew, 1.0)
+    crew.look(3.0)
+    assert crew.stats == WorkerStats(images=3) and crew.times == Times([1, 2], [3], [])
+    for images in (1, 4):
+        crew.heard(4.0, list(WorkerStats(images=images, queued=2)), list(Times([1], [1, 1], [images])))
+    assert crew.stats == WorkerStats(images=7, queued=2) and crew.times == Times([2, 2], [4, 1], [4])
+
+
+def test_its_processes_are_known_by_their_numbers():
+    crew, born = make(loaders=2)
+    for number, process in enumerate(born):
+        process.pid = 100 + number
+    assert crew.worker_pids == [100] and crew.loader_pids == [101, 102]
+    crew.close()
+    assert crew.worker_pids == crew.loader_pids == []
 
 
 def test_a_worker_that_never_came_up_is_tried_twice_more():

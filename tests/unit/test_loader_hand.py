@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from divainfer.histogram import bucket_of
 from divainfer.loader.ahead import ReadAhead
 from divainfer.loader.answer import Answer
 from divainfer.loader.imagefile import ImageError
@@ -76,7 +77,9 @@ def test_an_answer_is_due_with_half_of_the_hand_or_after_some_work():
 def test_an_answer_says_what_is_done_and_what_it_cost_once():
     answer = Answer()
     answer.ready.append(FrameReady(1, 4, 4, 8, 8))
+    answer.took(0.5)
     answer.too_large.append(2)
+    answer.took(1e-5)
     until = time.thread_time() + 0.01
     while time.thread_time() < until:
         pass
@@ -86,6 +89,7 @@ def test_an_answer_says_what_is_done_and_what_it_cost_once():
     assert said.cost.cpu >= 0.01 and said.cost.reading == 0.002 and said.cost.seconds > 0.005
     again = answer.take(0.0)
     assert again.ready == [] and again.too_large == [] and again.cost.cpu < 0.01
+    assert said.times == bytes([bucket_of(0.5), 0]) and again.times == b""
 
 
 def test_frames_that_lie_side_by_side_are_a_view_and_others_a_copy():

@@ -92,4 +92,4 @@ def test_a_batch_comes_through_while_it_sleeps_and_while_it_looks(writer, store,
         threading.Event().wait(pause)
         writer.put(number, batch(number))
     writer.close()
-    assert store.rows == [0, 1, 2]
+    assert store.rows == [0, 1, 2] and sum(writer.times) == writer.images == 3
