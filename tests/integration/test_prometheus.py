@@ -93,12 +93,12 @@ def free_port():
 
 
 class Prometheus:
-    """The real one, which scrapes some addresses twice a second."""
+    """The real one, which scrapes some addresses once a second."""
 
     def __init__(self, folder, addresses):
         self._base = "http://127.0.0.1:{}".format(free_port())
         config = {
-            "global": {"scrape_interval": "500ms", "scrape_timeout": "450ms"},
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
             "scrape_configs": [{"job_name": "divainfer", "static_configs": [{"targets": addresses}]}],
         }
         path = os.path.join(folder, "prometheus.yml")
@@ -133,6 +133,12 @@ class Prometheus:
         """The values of a query's series."""
         answer = fetched(self._base + "/api/v1/query?" + urllib.parse.urlencode({"query": query}))
         return [float(series["value"][1]) for series in json.loads(answer)["data"]["result"]]
+
+    def answer(self, query):
+        """The same, once there are any: a scrape may be late on a busy machine."""
+        found = []
+        wait_for(lambda: found.extend(self.ask(query)) or found, query)
+        return found
 
 
 def dashboard_queries():
@@ -172,7 +178,7 @@ def four_gpus():
 @NEEDED
 @pytest.mark.timeout(240)
 def test_the_dashboard_s_questions_have_answers(images, tmp_path):
-    out, folder = str(tmp_path / "out"), many(images, str(tmp_path / "many"), 3000)
+    out, folder = str(tmp_path / "out"), many(images, str(tmp_path / "many"), 9000)
     command = arguments(folder, out, "--metrics-port", "0", "--sample-every", "0.5", busy_ms=20)
     with Started(*command) as run, four_gpus() as gpus:
         address = url_of(run).split("/")[2]
@@ -182,21 +188,18 @@ def test_the_dashboard_s_questions_have_answers(images, tmp_path):
                 if host == gpus and "_gpu_" not in query or host == address and "_gpu_" in query:
                     continue
                 asked = query.replace("$instance", re.escape(host).replace("\\", "\\\\"))
-                wait_for(lambda asked=asked: prometheus.ask(asked) or run.ended, asked, 60)
-                values = prometheus.ask(asked)
-                assert values and not [value for value in values if not 0 <= value < 1e16], (asked, values)
+                values = prometheus.answer(asked)
+                assert not [value for value in values if not 0 <= value < 1e16], (asked, values)
             own = '{{instance="{}"}}'.format(address)
-            assert prometheus.ask("divainfer_images" + own) == [3000]
-            assert 0 < prometheus.ask("divainfer_images_done_total" + own)[0] <= 3000
+            assert prometheus.answer("divainfer_images" + own) == [9000]
+            assert 0 < prometheus.answer("divainfer_images_done_total" + own)[0] < 9000
             # An engine of 20 ms a batch, by the histogram: within one of its buckets, which grow by 1.41.
-            (p50,) = prometheus.ask(
+            (p50,) = prometheus.answer(
                 "histogram_quantile(0.5, sum by (le) (divainfer_compute_seconds_bucket{}))".format(own)
             )
             assert 0.020 / 1.42 < p50 < 0.020 * 1.42 * 1.42
-            (busy,) = prometheus.ask(
-                'rate(divainfer_worker_busy_seconds_total{{instance="{}",worker="0"}}[5s])'.format(gpus)
-            )
-            assert abs(busy - 0.9) < 0.1
+            rate = 'rate(divainfer_worker_busy_seconds_total{{instance="{}",worker="0"}}[5s])'.format(gpus)
+            wait_for(lambda: abs(prometheus.answer(rate)[0] - 0.9) < 0.1, "a rate of 0.9")
         run.signal(2)
         run.wait()
 
