@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Sequence, Union
+
+import numpy as np
 
 from ..entries import entries
 from ..errors import ImageListError
@@ -23,7 +25,7 @@ class Selection(NamedTuple):
     unknown: List[bytes]
 
 
-def even(positions: Sequence[int], wanted: int) -> List[int]:
+def even(positions: Union[Sequence[int], np.ndarray], wanted: int) -> List[int]:
     """So many of some positions, spread evenly, the first one among them; all when there are no more."""
     count = min(len(positions), wanted)
     return [int(positions[number * len(positions) // count]) for number in range(count)]

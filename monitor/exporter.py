@@ -42,8 +42,8 @@ class Exporter:
     @property
     def url(self) -> str:
         """Where it is served."""
-        host, port = self._server.server_address[:2]
-        return "http://{}:{}/metrics".format("[{}]".format(host) if ":" in str(host) else host, port)
+        host, port = str(self._server.server_address[0]), self._server.server_address[1]
+        return "http://{}:{}/metrics".format("[{}]".format(host) if ":" in host else host, port)
 
     def show(self, latest: Callable[[], Optional[Sample]]) -> None:
         """What is served from now on; until then there are no figures.

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -66,12 +67,12 @@ def fetched(url):
 
 
 def test_a_run_is_served_while_it_is_at_work(images, tmp_path):
-    out = str(tmp_path / "out")
-    with Started(*arguments(images, out, "--metrics-port", "0", busy_ms=1500)) as run:
+    out, folder = str(tmp_path / "out"), many(images, str(tmp_path / "many"), 500)
+    with Started(*arguments(folder, out, "--metrics-port", "0", busy_ms=1000)) as run:
         url = url_of(run)
         wait_for(lambda: 'divainfer_worker_up{device="CPU",uuid="",worker="1"} 1.0' in fetched(url), "the workers")
         text = fetched(url)
-        assert "divainfer_images 13.0\n" in text and 'divainfer_processes{role="loader"} 2.0\n' in text
+        assert "divainfer_images 500.0\n" in text and 'divainfer_processes{role="loader"} 2.0\n' in text
         # The same port once more: nothing is started.
         other = str(tmp_path / "other")
         address = url.split("/")[2]
@@ -81,7 +82,9 @@ def test_a_run_is_served_while_it_is_at_work(images, tmp_path):
         assert len(refused.err.splitlines()) == 1
         dry = program(*arguments(images, other, "--metrics-port", address, "--dry-run"))
         assert dry.code == 2 and not os.path.exists(other)
-        assert run.wait().code == 3
+        assert not run.ended
+        run.signal(signal.SIGINT)
+        assert run.wait().code == 130
     with pytest.raises(OSError):
         fetched(url)
 
@@ -200,7 +203,7 @@ def test_the_dashboard_s_questions_have_answers(images, tmp_path):
             assert 0.020 / 1.42 < p50 < 0.020 * 1.42 * 1.42
             rate = 'rate(divainfer_worker_busy_seconds_total{{instance="{}",worker="0"}}[5s])'.format(gpus)
             wait_for(lambda: abs(prometheus.answer(rate)[0] - 0.9) < 0.1, "a rate of 0.9")
-        run.signal(2)
+        run.signal(signal.SIGINT)
         run.wait()
 
 
