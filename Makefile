@@ -16,7 +16,7 @@ demo: $(STAMP) ## the main job on drawn scenes, with the built-in detector, on t
 	$(BIN)/python -m divainfer.model.demo.scenes --out $(DEMO)/frames --count 200 --seed 7
 	$(BIN)/divainfer run --model demo --images $(DEMO)/frames/frames.lst --out $(DEMO)/results --gpus cpu:2
 	$(BIN)/python -m divainfer.model.demo.evaluate --truth $(DEMO)/frames/truth.json --results $(DEMO)/results
-	$(BIN)/python -m divainfer.model.demo.sheet --images $(DEMO)/frames/frames.lst --results $(DEMO)/results --out $(DEMO)/sheet.jpg
+	$(BIN)/divainfer draw $(DEMO)/results --sample 12 --sheet $(DEMO)/sheet.jpg
 	@echo "Results: $(DEMO)/results/*.json. Drawn detections: $(DEMO)/sheet.jpg"
 
 test: $(STAMP) ## all tests
@@ -33,6 +33,7 @@ soak: $(STAMP) ## random histories of a run: make soak SOAK_HISTORIES=200 SOAK_M
 
 docs: $(STAMP) ## the pages that are made from the code
 	$(BIN)/python docs/make_options.py
+	$(BIN)/python docs/make_prometheus.py
 
 benchmarks: $(STAMP) ## writes JSON and plots to benchmarks/out
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) --editable '.[cpu,test,bench]'

@@ -21,6 +21,7 @@ __all__ = [
     "Result",
     "RunConfig",
     "Summary",
+    "draw",
     "dry_run",
     "failures",
     "merge",
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .detections import Detections
     from .dispatcher.run import dry_run, resume, run
     from .dispatcher.summary import Summary
+    from .drawing.draw import draw
     from .monitor.status import status
     from .output.failures import failures
     from .output.merge import merge
@@ -51,6 +53,7 @@ _HOMES = {
     "Result": ".output.results",
     "RunConfig": ".config",
     "Summary": ".dispatcher.summary",
+    "draw": ".drawing.draw",
     "dry_run": ".dispatcher.run",
     "failures": ".output.failures",
     "merge": ".output.merge",

@@ -21,7 +21,16 @@ from .commandline import quoted
 from .config import FIELDS, option_name, resolve, to_toml
 from .console import ConsoleHandler, one_line, say
 from .dispatcher.interrupts import sigterm_as_ctrl_c
-from .errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUN_FAILED, EXIT_UNSOUND, EXIT_USAGE, ConfigError, DivaInferError
+from .errors import (
+    EXIT_FAILURES,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_RUN_FAILED,
+    EXIT_UNSOUND,
+    EXIT_USAGE,
+    ConfigError,
+    DivaInferError,
+)
 from .parameters import BatchSize, Duration
 
 if TYPE_CHECKING:
@@ -124,7 +133,7 @@ def resume_command(folder: str, debug: bool, **options: Any) -> None:
 
 
 @main.command("tune", short_help="Find the smallest setting that is as fast as any.")
-@functools.partial(_options, left_out=("out", "retry", "force", "progress", "grace"))
+@functools.partial(_options, left_out=("out", "retry", "force", "progress", "grace", "metrics_port"))
 @click.option("--config", "config_file", metavar="FILE", default=None, help="TOML file with any options of `run`.")
 @click.option(
     "--out", default="divainfer-tune.toml", show_default=True, metavar="FILE",
@@ -263,6 +272,39 @@ def merge_command(folder: str, target: str, bare: bool) -> None:
     click.echo("{}: {:,} images, {:,} annotations".format(target, merged.images, merged.annotations))
     if merged.left_out:
         click.echo("{:,} images have no result (failed, or to do) and are left out.".format(merged.left_out))
+
+
+@main.command("draw", short_help="Draw what was found on some images.")
+@click.argument("folder", metavar="DIR")
+@click.argument("images", metavar="[IMAGE]...", nargs=-1)
+@click.option("--out", default="", metavar="FOLDER", help="Where the pictures go.  [default: DIR/.divainfer/drawn]")
+@click.option(
+    "--sample", type=click.IntRange(1), metavar="N",
+    help="How many, spread evenly.  [default: 20, or all that are named]",
+)  # fmt: skip
+@click.option("--list", "list_file", default="", metavar="FILE", help="A file with names of images, one a line.")
+@click.option("--sheet", default="", metavar="FILE.jpg", help="All of them small, on contact sheets.")
+@click.option("--min-score", type=click.FloatRange(0, 1), default=0.5, show_default=True, metavar="SCORE")
+@click.option("--classes", default="", metavar="NAMES", help="Only these classes, names or ids joined by commas.")
+def draw_command(
+    folder: str, images: List[str], out: str, sample: Optional[int], list_file: str, sheet: str, min_score: float, classes: str
+) -> None:  # fmt: skip
+    """Draw what the run in DIR found, on an even sample of its images or on those named.
+
+    An IMAGE is a path as it was listed (relative: from here, or from the folder that all images share), a frame of a video
+    (cam.mp4/00000012), or a video, for its frames. With --sheet alone only the sheet is written. Exit code 3 when some
+    images could not be drawn.
+    """
+    with _reporting():
+        from . import draw
+
+        words = [word.strip() for word in classes.split(",") if word.strip()]
+        drawn = draw(folder, out, sample, images, list_file, sheet, min_score, words, say)
+    for place in ([drawn.folder] if drawn.folder else []) + drawn.sheets:
+        click.echo("{}: {:,} images drawn".format(one_line(place), drawn.images))
+    if drawn.left_out:
+        say("{:,} images could not be drawn.".format(drawn.left_out))
+    sys.exit(EXIT_FAILURES if drawn.left_out else EXIT_OK)
 
 
 @main.command("inspect", short_help="Show what a model is, and where it will run.")

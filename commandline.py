@@ -19,7 +19,7 @@ def repeat_command(config: Dict[str, Any], index: int, image: str) -> str:
         index: the image's position in the list, which names the output folder.
         image: its path.
     """
-    return run_command(dict(config, images=image, out="repeat-{}".format(index), flat=False))
+    return run_command(dict(config, images=image, out="repeat-{}".format(index), flat=False, metrics_port=""))
 
 
 def run_command(config: Dict[str, Any]) -> str:

@@ -121,6 +121,25 @@ def parse_size(value: Any) -> int:
     return int(float(match.group(1)) * _UNITS[match.group(2)])
 
 
+def parse_address(value: Any) -> Tuple[str, int]:
+    """Host and port out of "9400" (this machine alone), "0.0.0.0:9400" or "[::1]:9400".
+
+    Raises:
+        ValueError: when it is none of these.
+    """
+    match = re.match(r"^(?:\[([^][]+)\]:|([^][:]+):)?(\d+)$", value) if isinstance(value, str) else None
+    if match is None or int(match.group(3)) > 65535:
+        raise ValueError("a port such as 9400, or HOST:PORT, is wanted")
+    return match.group(1) or match.group(2) or "127.0.0.1", int(match.group(3))
+
+
+def _address(value: Any) -> str:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if text != "":
+        parse_address(text)
+    return str(text)
+
+
 def _option(default: Any, help: str, parse: Callable[[Any], Any], metavar: str = "TEXT", auto: bool = False) -> Any:
     """A field with what the command line needs to know of it; `auto` fields hold None for "auto"."""
     if auto:
@@ -273,6 +292,12 @@ class RunConfig:
         "Seconds between two samples of what GPUs, processes and queues do, in the run folder's metrics.jsonl; 0 for none.",
         _number_or_0(0.1, 3600),
         "SECONDS",
+    )
+    metrics_port: str = _option(
+        "",
+        "Serve the samples to Prometheus at this port of this machine alone, or at HOST:PORT; port 0 takes any that is free.",
+        _address,
+        "PORT|HOST:PORT",
     )
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ reserve           room for the summary, should the disk be full by then
 lock              held while a dispatcher works here; says who held it last
 lock.owner        who works here, on file systems without locks (see `ownerfile.py`)
 logs/             one file a worker, and one for its loaders
+drawn/            pictures that `divainfer draw` has made
 parts/            results being written, renamed to their place when whole; what each worker computes
 """
 
@@ -50,6 +51,7 @@ class RunFolder:
         self.lock = os.path.join(self.path, "lock")
         self.owner = os.path.join(self.path, "lock.owner")
         self.logs = os.path.join(self.path, "logs")
+        self.drawn = os.path.join(self.path, "drawn")
         self.parts = os.path.join(self.path, "parts")
 
     def log(self, process: str) -> str:

@@ -13,11 +13,11 @@ import sys
 from typing import BinaryIO, Container, Iterator, List, Optional, Set, Tuple
 
 from ..digest import digest_of_file
+from ..entries import entries
 from ..errors import ImageListError
 from ..imagelist import ImageList, ImageListWriter, Listing
 from ..naming import FLAT, FULL, STEM, Naming
 from ..video.file import frame_path, is_other_video, is_video, parse_frame_path
-from .entries import entries
 from .names import Names
 from .videos import Videos
 

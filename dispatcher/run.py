@@ -14,6 +14,7 @@ from ..config import AUTO, RunConfig, lasting, resolve
 from ..errors import ConfigError, DivaInferError, ImageListError, OutputError, RunFailed
 from ..imagelist import ImageList, ImageListWriter, Listing, list_digest
 from ..lock import RunLock
+from ..monitor.exporter import Exporter
 from ..naming import JSON
 from ..output.formats import BLOCK_IMAGES, USUAL_BYTES, begin_anew
 from ..runfolder import RunFolder
@@ -24,6 +25,7 @@ from .interrupts import sigterm_as_ctrl_c
 from .listing import source_digest, write_listing
 from .plan import Plan, make_plan
 from .progress import NONE
+from .sampling import exporting
 from .start import Say, Start
 from .summary import Summary
 
@@ -56,8 +58,8 @@ def run(config: RunConfig, say: Optional[Say] = None) -> Summary:
     if not config.out:
         raise ConfigError("--out is missing: give the folder for the results.")
     folder = RunFolder(config.out)
-    with _disk_troubles(folder), RunLock(folder, say) as lock:
-        return _begin(plan, folder, _earlier_listing(config, folder), lock, say)
+    with exporting(config, say) as exporter, _disk_troubles(folder), RunLock(folder, say) as lock:
+        return _begin(plan, folder, _earlier_listing(config, folder), lock, say, exporter)
 
 
 @sigterm_as_ctrl_c()
@@ -87,7 +89,8 @@ def resume(out: str, say: Optional[Say] = None, **changes: Any) -> Summary:
                     folder.list
                 )
             )
-        return _begin(plan, folder, record.listing, lock, say)
+        with exporting(plan.config, say) as exporter:
+            return _begin(plan, folder, record.listing, lock, say, exporter)
 
 
 def _earlier_listing(config: RunConfig, folder: RunFolder) -> Optional[Listing]:
@@ -116,7 +119,9 @@ def _listing_is_there(record: RunRecord, folder: RunFolder) -> bool:
         return False
 
 
-def _begin(plan: Plan, folder: RunFolder, listing: Optional[Listing], lock: RunLock, say: Say) -> Summary:
+def _begin(
+    plan: Plan, folder: RunFolder, listing: Optional[Listing], lock: RunLock, say: Say, exporter: Optional[Exporter]
+) -> Summary:
     """Checks that this is the run that the folder holds, if it holds one, and starts it.
 
     Args:
@@ -125,6 +130,7 @@ def _begin(plan: Plan, folder: RunFolder, listing: Optional[Listing], lock: RunL
         listing: the image list that is in the folder already; None to make it.
         lock: the folder's.
         say: takes sentences.
+        exporter: serves the samples; None for nobody.
     """
     config = plan.config
     # The list of an earlier run stays until it is certain that this is the same run.
@@ -153,7 +159,7 @@ def _begin(plan: Plan, folder: RunFolder, listing: Optional[Listing], lock: RunL
         say(note)
     if compared.passed_over:
         say("--force: going on in spite of: {}.".format("; ".join(compared.passed_over)))
-    return Start(plan, folder, made, say, lock=lock).run()
+    return Start(plan, folder, made, say, lock=lock, exporter=exporter).run()
 
 
 def _record(
@@ -198,6 +204,8 @@ def dry_run(config: RunConfig, say: Optional[Say] = None) -> Summary:
         DivaInferError: as `run`.
     """
     say = say or log.info
+    with exporting(config, log.info):
+        pass  # It can be served.
     # There is no folder that figures could be looked up in afterwards.
     plan = make_plan(dataclasses.replace(config, sample_every=0.0))
     if config.out:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from typing import List, Optional, Sequence
+from typing import Callable, Iterator, List, Optional, Sequence
 
+from ..config import RunConfig
+from ..errors import ConfigError
+from ..monitor.exporter import Exporter
 from ..monitor.gpus import GpuSampler
 from ..monitor.host import HostSampler
 from ..monitor.sample import DISPATCHER, LOADER, WORKER, Sample, WorkerSample
@@ -48,6 +52,11 @@ class Sampling:
         """The last samples, the oldest first."""
         return self._sampler.recent if self._sampler is not None else []
 
+    @property
+    def latest(self) -> Optional[Sample]:
+        """The last sample; None while there is none."""
+        return next(reversed(self.recent), None)
+
     def start(self) -> None:
         """Starts the thread."""
         if self._sampler is not None:
@@ -86,6 +95,30 @@ class Sampling:
                 LOADER: [pid for crew in self._crews for pid in crew.loader_pids],
             }
             self._sampler.note(self._last._replace(workers=workers, pids=pids))
+
+
+@contextlib.contextmanager
+def exporting(config: RunConfig, say: Callable[[str], None]) -> Iterator[Optional[Exporter]]:
+    """What serves a run's samples to Prometheus meanwhile: `--metrics-port`.
+
+    Args:
+        config: the options.
+        say: takes a sentence that says where.
+
+    Raises:
+        ConfigError: when nothing can be served there, or there is nothing to serve.
+    """
+    if not config.metrics_port:
+        yield None
+        return
+    if not config.sample_every:
+        raise ConfigError("--metrics-port: with --sample-every 0 there is nothing to serve; leave one of them out.")
+    exporter = Exporter(config.metrics_port)
+    try:
+        say("Figures for Prometheus: {}".format(exporter.url))
+        yield exporter
+    finally:
+        exporter.close()
 
 
 def _worker(crew: Crew) -> WorkerSample:

@@ -14,6 +14,7 @@ from ..imagelist import ImageList, Listing
 from ..ledger import FAILED, OPEN, RESULT, Ledger, Progress, replay, standing_failures
 from ..lock import RunLock
 from ..machine import usable_cpu
+from ..monitor.exporter import Exporter
 from ..monitor.facts import WorkerFacts, make_facts
 from ..monitor.verdict import verdict
 from ..naming import JSON
@@ -58,6 +59,7 @@ class Start:
         progress: overrules the plan's `--progress`.
         remember: how many frames each loader keeps, to give them again without decoding: for measurements.
         watch: sees the crews about five times a second; once it says True the run ends, which is then no interruption.
+        exporter: shows the samples to Prometheus.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Start:
         progress: Optional[str] = None,
         remember: int = 0,
         watch: Optional[Watch] = None,
+        exporter: Optional[Exporter] = None,
     ) -> None:
         self._plan = plan
         self._folder = folder
@@ -81,6 +84,7 @@ class Start:
         self._progress_mode = progress or plan.config.progress
         self._remember = remember
         self._watch = watch
+        self._exporter = exporter
 
     def run(self) -> Summary:
         """Does what is left to do.
@@ -130,6 +134,8 @@ class Start:
             show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts, self._watch, sampling))
             try:
                 sampling.start()
+                if self._exporter is not None:
+                    self._exporter.show(lambda: sampling.latest)
                 committer = Committer(folder.out, ledger, failure_log, keeper, self._lock)
                 pool = Pool(
                     listener,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+import numpy as np
+
 from ..errors import OutputError
 from ..imagelist import ImageList
-from ..ledger import RESULT, Progress, replay
+from ..ledger import RESULT, Progress, replay, standing_failures
+from ..messages import Failure
 from ..naming import JSON, PARQUET
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord, read_run_record
@@ -70,15 +73,8 @@ def _files(folder: RunFolder, images: ImageList, record: RunRecord, progress: Pr
         detections = None
         # The ledger tells what is a result of this run; an unknown file may be an earlier run's.
         if progress.states[index] == RESULT:
-            try:
-                with open(path, "rb") as result:
-                    detections = decode_json(result.read())
-            except (OSError, ValueError) as error:
-                raise _damaged(path, error)
-            if fault(detections) is not None:
-                raise _damaged(path, fault(detections))
-        size = tuple(detections[0].get("im_size", ())) if detections else ()
-        yield Result(index, os.fsdecode(image), path, detections, size or None)  # type: ignore[arg-type]
+            detections = read_result_file(path)
+        yield Result(index, os.fsdecode(image), path, detections, _size_in(detections))
 
 
 def _shards(folder: RunFolder, images: ImageList, record: RunRecord, progress: Progress) -> Iterator[Result]:
@@ -95,10 +91,96 @@ def _shards(folder: RunFolder, images: ImageList, record: RunRecord, progress: P
         if row is None:
             yield Result(index, os.fsdecode(image), path, None, None)
             continue
-        if with_size:
-            for detection in row.detections:
-                detection["im_size"] = list(row.image_size)
-        yield Result(index, os.fsdecode(image), path, row.detections, row.image_size)
+        yield _result(row, image, path, with_size)
+
+
+class Lookup:
+    """A run's results by their place in its list: for a few of millions.
+
+    Args:
+        out: the output folder.
+
+    Attributes:
+        folder: the run folder.
+        record: what runs.
+        images: the image list.
+        progress: what the ledger said when this was made.
+
+    Raises:
+        OutputError: when the folder holds no run.
+    """
+
+    def __init__(self, out: str) -> None:
+        self.folder = RunFolder(out)
+        self.record = read_run_record(self.folder)
+        if self.record.format == PARQUET:
+            check_pyarrow()
+        self.progress = replay(self.folder.ledger, self.record.listing.count)
+        known = [] if self.record.format == JSON else sorted(known_shards(self.folder.ledger, self.progress))
+        self._shards = np.array(known, np.int64).reshape(-1, 2)
+        self._last: Tuple[str, Dict[int, Row]] = ("", {})
+        self.images = ImageList(self.folder.list, self.folder.index)
+
+    def at(self, index: int) -> Result:
+        """The result of image `index`, as `results` gives it.
+
+        Raises:
+            OutputError: when the file that holds it is damaged.
+        """
+        image = self.images[index]
+        if self.record.format == JSON:
+            path = os.path.join(self.folder.out, os.fsdecode(self.record.listing.naming.result_name(image)))
+            detections = read_result_file(path) if self.progress.states[index] == RESULT else None
+            return Result(index, os.fsdecode(image), path, detections, _size_in(detections))
+        # A failed image that was tried again has a shard of its own, in the middle of another one.
+        for start, stop in self._shards[(self._shards[:, 0] <= index) & (index < self._shards[:, 1])].tolist():
+            path = os.path.join(self.folder.out, shard_name(start, stop, self.record.format))
+            if self._last[0] != path:
+                self._last = path, {row.index: row for row in read_shard(Shard(start, stop, path), self.record.format)}
+            row = self._last[1].get(index)
+            if row is not None:
+                return _result(row, image, path, self.record.config["result_style"] == "later")
+        return Result(index, os.fsdecode(image), "", None, None)
+
+    def failures(self) -> Iterator[Failure]:
+        """The failures that stand."""
+        return standing_failures(self.folder.ledger, self.progress)
+
+    def close(self) -> None:
+        """Closes the list."""
+        self.images.close()
+
+
+def _result(row: Row, image: bytes, path: str, with_size: bool) -> Result:
+    if with_size:
+        for detection in row.detections:
+            detection["im_size"] = list(row.image_size)
+    return Result(row.index, os.fsdecode(image), path, row.detections, row.image_size)
+
+
+def _size_in(detections: Optional[List[Dict[str, Any]]]) -> Optional[Tuple[int, int]]:
+    size = tuple(detections[0].get("im_size", ())) if detections else ()
+    return size or None  # type: ignore[return-value]
+
+
+def read_result_file(path: str) -> List[Dict[str, Any]]:
+    """The detections in a JSON file.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OutputError: when it is damaged.
+    """
+    try:
+        with open(path, "rb") as file:
+            detections = decode_json(file.read())
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error)
+    wrong = fault(detections)
+    if wrong is not None:
+        raise _damaged(path, wrong)
+    return detections  # type: ignore[no-any-return]
 
 
 def read_shard(shard: Shard, name: str) -> List[Row]:

@@ -40,8 +40,9 @@ def test_every_make_target_that_is_named_exists():
     assert named and named <= targets
 
 
-def test_the_options_page_is_up_to_date():
-    script = runpy.run_path(str(ROOT / "docs" / "make_options.py"))
+@pytest.mark.parametrize("name", ["make_options.py", "make_prometheus.py"])
+def test_the_pages_made_from_the_code_are_up_to_date(name):
+    script = runpy.run_path(str(ROOT / "docs" / name))
     assert script["PAGE"].read_text(encoding="utf-8") == script["page"](), "run `make docs`"
 
 

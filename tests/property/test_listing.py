@@ -8,9 +8,9 @@ import os
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from divainfer.dispatcher import entries as entries_module
-from divainfer.dispatcher.entries import entries
+from divainfer import entries as entries_module
 from divainfer.dispatcher.names import Names
+from divainfer.entries import entries
 
 WORDS = st.sampled_from([b"a", b"b", b".", b"..", b"", b".jpg", b"a.jpg", b"a.png", b"b.tar.gz", b"\xff", b" ", b"x.y"])
 PATHS = st.lists(WORDS, min_size=1, max_size=4).map(b"/".join)

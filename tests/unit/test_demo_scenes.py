@@ -176,14 +176,3 @@ def test_a_missing_result_is_named_in_one_sentence(written, tmp_path):
     assert len(done.stderr.splitlines()) == 1
     with open(os.path.join(written, "frames.lst")) as file:
         assert os.path.splitext(file.read().splitlines()[2])[0] + ".json" in done.stderr
-
-
-def test_a_contact_sheet_of_the_truth(written, tmp_path):
-    from divainfer.model.demo import sheet
-
-    _answer(written, str(tmp_path))
-    picture = sheet.sheet(os.path.join(written, "frames.lst"), str(tmp_path), 3)
-    assert picture.shape[1] > 3 * sheet.CELL[0]
-    path = str(tmp_path / "sheet.jpg")
-    sheet.write_sheet(picture, path)
-    assert 10000 < os.path.getsize(path) < sheet.LARGEST

@@ -7,19 +7,20 @@ import re
 import select
 from typing import Any, BinaryIO, Iterator, List
 
-from ..errors import ImageListError
+from .errors import ImageListError
 
 _CHUNK = 1 << 20
 _WAIT_SECONDS = 0.5
 _ODD_PATH = re.compile(rb"//|/\.{1,2}(/|$)|/$")
 
 
-def entries(file: BinaryIO, base: bytes) -> Iterator[List[bytes]]:
+def entries(file: BinaryIO, base: bytes, option: str = "--images") -> Iterator[List[bytes]]:
     """Reads a list.
 
     Args:
         file: the list; separated by NUL if its first megabyte has any, else by newlines (with or without carriage return).
         base: the folder that relative paths start from.
+        option: what the operator gave it as, for the error.
 
     Yields:
         Absolute, normal paths, many at a time. Blank entries are passed over; blanks around a name are part of it.
@@ -35,9 +36,9 @@ def entries(file: BinaryIO, base: bytes) -> Iterator[List[bytes]]:
     while chunk:
         whole, found, rest = (rest + chunk).rpartition(separator)
         if found:
-            yield _paths(whole, base, separator)
+            yield _paths(whole, base, separator, option)
         chunk = _chunk(file)
-    yield _paths(rest, base, separator)
+    yield _paths(rest, base, separator, option)
 
 
 def _chunk(file: Any) -> bytes:
@@ -60,12 +61,12 @@ def _part(file: Any, most: int) -> bytes:
     return bytes(raw.read(most))
 
 
-def _paths(text: bytes, base: bytes, separator: bytes) -> List[bytes]:
+def _paths(text: bytes, base: bytes, separator: bytes, option: str) -> List[bytes]:
     if separator == b"\n" and b"\0" in text:
         line = text[: text.index(b"\0")].rpartition(b"\n")[2]
         raise ImageListError(
-            "--images: the list has a NUL byte after {!r}, though its lines end with newlines; is it damaged?".format(
-                os.fsdecode(line[-100:])
+            "{}: the list has a NUL byte after {!r}, though its lines end with newlines; is it damaged?".format(
+                option, os.fsdecode(line[-100:])
             )
         )
     if _is_plain(text, separator):
