@@ -14,6 +14,7 @@ from ..config import AUTO, RunConfig, lasting, resolve
 from ..errors import ConfigError, DivaInferError, ImageListError, OutputError, RunFailed
 from ..imagelist import ImageList, ImageListWriter, Listing, list_digest
 from ..lock import RunLock
+from ..monitor.display import NONE
 from ..naming import JSON
 from ..output.formats import BLOCK_IMAGES, USUAL_BYTES, begin_anew
 from ..runfolder import RunFolder
@@ -23,7 +24,6 @@ from .fingerprint import check_same_run
 from .interrupts import sigterm_as_ctrl_c
 from .listing import source_digest, write_listing
 from .plan import Plan, make_plan
-from .progress import NONE
 from .start import Say, Start
 from .summary import Summary
 

@@ -9,20 +9,24 @@ import os
 import time
 from typing import Any, Callable, List, Optional, Sequence
 
-from ..config import lasting, to_json
+from ..config import RunConfig, lasting, to_json
 from ..imagelist import ImageList, Listing
 from ..ledger import FAILED, OPEN, RESULT, Ledger, Progress, replay, standing_failures
 from ..lock import RunLock
 from ..machine import usable_cpu
+from ..monitor.display import ProgressDisplay
 from ..monitor.facts import WorkerFacts, make_facts
+from ..monitor.madesamples import PoolSamples
+from ..monitor.status import RUNNING
 from ..monitor.verdict import verdict
+from ..monitor.view import Standing
 from ..naming import JSON
 from ..output.formats import BLOCK_IMAGES, USUAL_BYTES, make_keeper
 from ..runfolder import RunFolder, write_json
 from ..sockets import Listener, new_address
 from .committer import Committer
 from .compaction import compact, worth_it
-from .crew import UP, Crew
+from .crew import Crew
 from .diskspace import result_bytes, space_note
 from .failurelog import FailureLog
 from .interrupts import Interrupts
@@ -30,7 +34,7 @@ from .livefile import LiveFile
 from .loadercontrol import LoaderControl
 from .plan import Plan
 from .pool import Pool
-from .progress import ProgressDisplay
+from .poolstate import pool_state
 from .scheduler import Scheduler
 from .staff import Staff
 from .summary import Summary, WorkerSummary
@@ -125,7 +129,9 @@ class Start:
             _reserve(folder)
             # Until the summary is written: a signal in between must not cost it.
             interrupts = closing.enter_context(Interrupts())
-            show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts, self._watch))
+            show = closing.enter_context(
+                _Shown(self._progress_mode, folder, self._plan.config, before, interrupts, self._watch)
+            )
             try:
                 committer = Committer(folder.out, ledger, failure_log, keeper, self._lock)
                 pool = Pool(
@@ -253,19 +259,29 @@ class _Shown:
     """Shows a pool's state: on the operator's screen, in the run folder, and to who watches the run."""
 
     def __init__(
-        self, mode: str, folder: RunFolder, before: Progress, interrupts: Interrupts, watch: Optional[Watch]
+        self,
+        mode: str,
+        folder: RunFolder,
+        config: RunConfig,
+        before: Progress,
+        interrupts: Interrupts,
+        watch: Optional[Watch],
     ) -> None:
-        images = len(before.states)
-        done = images - before.count(OPEN)
-        self._display = ProgressDisplay(mode, images, done)
-        self._live = LiveFile(folder.progress, images, done, before.count(FAILED))
+        self._images = len(before.states)
+        self._earlier = self._images - before.count(OPEN)
+        self._earlier_failures = before.count(FAILED)
+        self._samples = PoolSamples()
+        standing = Standing(folder.out, RUNNING, to_json(config), self._images, self._earlier, self._earlier_failures)
+        self._display = ProgressDisplay(mode, standing, lambda: self._samples.recent)
+        self._live = LiveFile(folder.progress, self._images, self._earlier, self._earlier_failures)
         self._interrupts = interrupts
         self._watch = watch
 
     def __call__(self, pool: Pool) -> None:
-        up = sum(crew.state == UP for crew in pool.crews)
-        self._display.update(pool.done, pool.failures, up, len(pool.crews))
-        self._live.update(pool.done, pool.failures, self._interrupts.count > 0, pool.crews)
+        stopping = self._interrupts.count > 0
+        self._samples.note(pool_state(pool, self._images, self._earlier, self._earlier_failures, stopping))
+        self._display.update()
+        self._live.update(pool.done, pool.failures, stopping, pool.crews)
         if self._watch is not None and self._watch(pool.crews):
             self._interrupts.end()
 
