@@ -29,6 +29,7 @@ __all__ = [
     "run",
     "status",
     "verify",
+    "view",
 ]
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .dispatcher.run import dry_run, resume, run
     from .dispatcher.summary import Summary
     from .monitor.status import status
+    from .monitor.watched import view
     from .output.failures import failures
     from .output.merge import merge
     from .output.results import Result, results
@@ -59,6 +61,7 @@ _HOMES = {
     "run": ".dispatcher.run",
     "status": ".monitor.status",
     "verify": ".output.verify",
+    "view": ".monitor.watched",
 }
 
 

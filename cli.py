@@ -193,11 +193,12 @@ def monitor_command(folder: str, once: bool, as_json: bool, serve: Optional[str]
     with _reporting():
         from .monitor.follow import follow, show_json, show_once
         from .monitor.watched import Watched
-        from .page.server import serve_page
 
         watched = Watched(folder)
         with contextlib.suppress(KeyboardInterrupt):
             if serve is not None:
+                from .page.server import serve_page
+
                 serve_page(watched, serve, say)
             elif as_json:
                 show_json(watched.look(), sys.stdout)

@@ -1,1 +1,1 @@
-"""What the machine does: GPUs, and later the live view, report and metrics."""
+"""What a run and its machine do, and what is shown of it."""

@@ -28,12 +28,16 @@ class Watched:
     Args:
         out: its output folder.
 
+    Attributes:
+        out: its absolute path.
+
     Raises:
         OutputError: when the folder holds no run.
     """
 
     def __init__(self, out: str) -> None:
         self._folder = RunFolder(out)
+        self.out = self._folder.out
         record = read_run_record(self._folder)
         self._images = record.listing.count
         # An earlier version's run may lack options.
