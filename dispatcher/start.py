@@ -279,7 +279,8 @@ class _Shown:
 
     def __call__(self, pool: Pool) -> None:
         stopping = self._interrupts.count > 0
-        self._samples.note(pool_state(pool, self._images, self._earlier, self._earlier_failures, stopping))
+        if self._samples.due:
+            self._samples.note(pool_state(pool, self._images, self._earlier, self._earlier_failures, stopping))
         self._display.update()
         self._live.update(pool.done, pool.failures, stopping, pool.crews)
         if self._watch is not None and self._watch(pool.crews):

@@ -23,7 +23,7 @@ class ProgressDisplay:
 
     Args:
         mode: LIVE, LINES, NONE or AUTO; without a terminal LIVE is LINES.
-        standing: how the run stands; its `done` is what was done before this start.
+        standing: how the run stands; its `done` and `failures` are those before this start.
         samples: gives the last samples of this start, the oldest first; called by another thread.
         stream: where it goes; None for standard error.
     """
@@ -63,7 +63,7 @@ class ProgressDisplay:
 
     def _view(self, points: int) -> View:
         samples = self._samples()
-        standing = self._standing._replace(done=None) if samples else self._standing
+        standing = self._standing._replace(done=None, failures=None) if samples else self._standing
         return make_view(samples, standing, points)
 
     def _draw(self, width: int, height: int, plain: bool) -> List[Line]:
@@ -78,17 +78,13 @@ class ProgressDisplay:
 
 
 def progress_line(view: View) -> str:
-    """How far a run is, in a line."""
-    return "{:,} of {:,} images ({:.1f}%), {} images/s, {:,} failures, {} left, {}/{} workers".format(
-        view.done,
-        view.images,
-        100 * view.share,
-        rate(view.images_per_second),
-        view.failures,
-        duration(view.seconds_left),
-        view.workers_up,
-        len(view.workers),
+    """How far a run is, or came, in a line."""
+    line = "{:,} of {:,} images ({:.1f}%), {} images/s, {:,} failures".format(
+        view.done, view.images, 100 * view.share, rate(view.images_per_second), view.failures
     )
+    if not view.at_work:
+        return "{}, this start took {}".format(line, duration(view.seconds))
+    return "{}, {} left, {}/{} workers".format(line, duration(view.seconds_left), view.workers_up, len(view.workers))
 
 
 def print_line(stream: TextIO, text: str) -> None:

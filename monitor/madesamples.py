@@ -19,7 +19,7 @@ _RECENT, _EVERY = 600, 1.0
 
 
 class PoolSamples:
-    """Takes a sample of the pool's state about once a second, and keeps those of the last ten minutes."""
+    """Keeps the samples of the pool's state that were taken in the last ten minutes."""
 
     def __init__(self) -> None:
         self._start = time.time()
@@ -33,11 +33,14 @@ class PoolSamples:
         """The last samples, the oldest first."""
         return list(self._recent)
 
+    @property
+    def due(self) -> bool:
+        """Whether it is time for one."""
+        return time.monotonic() >= self._next
+
     def note(self, state: PoolState) -> None:
-        """The dispatcher's present state."""
+        """Takes one: the dispatcher's present state."""
         now = time.monotonic()
-        if now < self._next:
-            return
         self._next = now + _EVERY
         self._recent.append(
             Sample(

@@ -43,17 +43,9 @@ def test_a_row_a_worker():
     assert lines[0].startswith("running   4.0% ━") and "4,000/100,000" in lines[0] and "20.0 images/s" in lines[0]
     assert lines[0].endswith("1:20:00 left")
     assert lines[1] == "2/2 workers up, bound by decoding, busy 96%, starved 4%"
-    assert lines[2].split()[-4:] == ["loaders", "GPU", "bound", "by"] and "starved" in lines[2]
-    row = lines[3].split()
-    assert row[:3] == ["0", "GPU", "0"] and row[-7:] == ["97%", "3%", "30/32", "10.0", "2", "90%", "decode"]
-        "97%",
-        "3%",
-        "30/32",
-        "10.0",
-        "2",
-        "90%",
-        "decode",
-    ]
+    assert " ".join(lines[2].split()) == "device history busy starved queue frames/s loaders GPU bound by"
+    row = " ".join(lines[3].split())
+    assert row.startswith("0 GPU 0 ") and row.endswith(" 97% 3% 30/32 10.0 2 90% decode")
     assert lines[5] == "CPU 4.0 of 16 cores, memory 20.0 of 64.0 GiB, shared 2.0 of 32.0 GiB"
     assert "loaders 2.5 cores, workers 0.6 cores" in printed(view_of(), 140, 24)
     assert "NVIDIA H100" in printed(view_of(), 140, 24) and len(lines) == 6
@@ -131,6 +123,13 @@ def test_lines_keep_their_form():
     assert first[8:] == " starting: 99,990 of 100,000 images are to do"
     assert second[8:] == " 2,000 of 100,000 images (2.0%), 20.0 images/s, 0 failures, 1:21:40 left, 2/2 workers"
     assert "-:--:-- left, 0/0 workers" in progress_line(make_view([], STANDING))
+    assert progress_line(view_of(state="killed")).endswith(" 0 failures, this start took 0:03:20")
+
+
+def test_failures_of_this_start_count_too():
+    samples = samples_of([0.9], 10, failures=5)
+    display = ProgressDisplay(LINES, STANDING._replace(done=10, failures=2), lambda: samples, io.StringIO())
+    assert display._view(0).failures == 5
 
 
 def test_live_without_a_terminal_is_lines():
