@@ -28,7 +28,8 @@ Draw = Callable[[int, int, bool], List[Line]]
 
 
 class LiveScreen:
-    """Draws about once a second, by a thread of its own: a terminal that takes nothing for a while keeps nobody waiting.
+    """Draws about once a second, by a thread of its own: a terminal that takes nothing for a while keeps nobody waiting, and one
+    that is gone is no error.
 
     Args:
         stream: the terminal.
@@ -48,11 +49,11 @@ class LiveScreen:
 
     def start(self) -> None:
         """Shows the lines."""
-        self._live.start(refresh=True)
+        with contextlib.suppress(OSError):
+            self._live.start(refresh=True)
 
     def stop(self) -> None:
         """Takes them away."""
-        # The terminal may be gone.
         with contextlib.suppress(OSError):
             self._live.stop()
 

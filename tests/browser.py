@@ -37,9 +37,10 @@ class Browser:
         self._rest = b""
         self._session: Optional[str] = None
         # It reads its third descriptor and writes the fourth; ours are moved out of the way first.
+        own = "--user-data-dir=" + folder
         (its_in, self._out), (self._in, its_out) = os.pipe(), os.pipe()
         self._process = subprocess.Popen(
-            ["bash", "-c", 'exec "$@" 3<&{} 4>&{}'.format(its_in, its_out), "bash", PROGRAM, *_OPTIONS, "--user-data-dir=" + folder],
+            ["bash", "-c", 'exec "$@" 3<&{} 4>&{}'.format(its_in, its_out), "bash", PROGRAM, *_OPTIONS, own],
             pass_fds=(its_in, its_out),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

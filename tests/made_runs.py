@@ -130,7 +130,16 @@ class MadeRun:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w") as file:
                 json.dump(rows if rows is not None else [detection()], file)
+        self.record(start, count, failures)
+
+    def record(self, start: int, count: int, failures: Sequence[Failure] = ()) -> None:
+        """Notes these images as done in the ledger."""
         self._ledger.add(start, count, failures, bytes(4 * count))
+        self._ledger.commit()
+
+    def open_again(self, start: int, count: int, state: int) -> None:
+        """Notes in the ledger that these images are to be done again."""
+        self._ledger.open_again(start, count, state)
         self._ledger.commit()
 
     def measure(self, samples: Sequence[Sample]) -> None:

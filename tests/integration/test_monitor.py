@@ -1,4 +1,4 @@
-"""`divainfer monitor`, and the view of `divainfer run`: real runs seen from their own terminal, from another one, and in a pipe."""
+"""`divainfer monitor`, and the view of `divainfer run`: real runs, seen in their own terminal, in another one, in a pipe."""
 
 from __future__ import annotations
 
