@@ -40,7 +40,7 @@ class LiveScreen:
         self._console = Console(file=stream)
         self._draw = draw
         self._size = self._console.size
-        self._lines: List[Line] = []
+        self._shown = Lines([])
         self._again_at = 0.0
         self._broken = False
         self._live = Live(
@@ -59,14 +59,14 @@ class LiveScreen:
 
     def _drawn(self) -> "Lines":
         size = self._console.size
-        if size.width < self._size.width:
+        if size.width < self._shown.width:
             self._take_away_wrapped(size.width)
         if size != self._size or time.monotonic() >= self._again_at:
             self._size = size
             began = time.thread_time()
-            self._lines = self._draw_unless_broken()
+            self._shown = Lines(self._draw_unless_broken())
             self._again_at = time.monotonic() + (time.thread_time() - began) / _SHARE
-        return Lines(self._lines)
+        return self._shown
 
     def _draw_unless_broken(self) -> List[Line]:
         if self._broken:
@@ -83,8 +83,7 @@ class LiveScreen:
         """Removes the lines that have become two or more because the terminal is narrower now; rich counts them as one."""
         if not _wraps_again():
             return
-        lengths = [sum(len(text) for text, _ in line) for line in self._lines]
-        more = sum(max(0, -(-length // width) - 1) for length in lengths)
+        more = sum(max(0, -(-length // width) - 1) for length in self._shown.lengths)
         up = [(ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)]
         self._console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2), *(up * more)))
 
@@ -94,13 +93,23 @@ class Lines:
 
     Args:
         lines: each not wider than the terminal.
+
+    Attributes:
+        width: the terminal's when they were printed last; 0 before.
     """
 
     def __init__(self, lines: List[Line]) -> None:
         self._lines = lines
+        self.width = 0
+
+    @property
+    def lengths(self) -> List[int]:
+        """Columns that each took when they were printed last."""
+        return [min(self.width, sum(len(text) for text, _ in line)) for line in self._lines]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Their pieces; parsing them as rich's own texts and tables would take ten times as long."""
+        self.width = options.max_width
         for number, line in enumerate(self._lines):
             if number:
                 yield Segment.line()

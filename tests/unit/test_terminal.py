@@ -147,7 +147,7 @@ class Terminal:
         self._controller, terminal = pty.openpty()
         self.stream = os.fdopen(terminal, "w", encoding="utf-8")
         self.screen = Screen(width, height)
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self):
@@ -213,7 +213,13 @@ def test_a_terminal_that_is_gone_does_not_cost_the_run(monkeypatch):
 
 def test_a_narrower_terminal_leaves_no_pieces(monkeypatch):
     terminal = Terminal(monkeypatch, 100, 24)
-    screen = LiveScreen(terminal.stream, lambda width, height, plain: [[("x" * width, "")]] * 3)
+    widths = []
+
+    def draw(width, height, plain):
+        widths.append(width)
+        return [[("x" * width, "")]] * 3
+
+    screen = LiveScreen(terminal.stream, draw)
     screen.start()
     wait_for(lambda: terminal.screen.text.count("x") == 300)
     # As a terminal does that becomes narrower: each line goes on in the next one.
@@ -221,5 +227,12 @@ def test_a_narrower_terminal_leaves_no_pieces(monkeypatch):
     terminal.screen.row, terminal.screen.width, terminal.screen.column = 5, 60, 40
     screen._console.size = (60, 24)
     wait_for(lambda: terminal.screen.text.count("x") == 180, "a narrower view")
+    # A sentence comes before the view has seen that its terminal is narrower once more.
+    terminal.screen.width = 50
+    screen._console.size = (50, 24)
+    say("This must stay.")
+    wait_for(lambda: "This must stay." in terminal.screen.text)
+    drawn = len(widths)
+    wait_for(lambda: len(widths) > drawn + 1 and terminal.screen.text.count("x") == 150, "the next view")
     screen.stop()
-    assert terminal.close().text == ""
+    assert terminal.close().text == "This must stay."
