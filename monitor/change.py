@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..messages import WorkerStats
 from .sample import Sample
@@ -45,8 +45,8 @@ class Change(NamedTuple):
         now = _stats(self.after, number)
         then = _stats(self.before, number) if self.before is not None else _NOTHING
         # Not below 0, for the same reason as in `_shares`.
-        sums = WorkerStats(*[max(0, a - b) for a, b in zip(now, then)])
-        return sums._replace(**{name: getattr(now, name) for name in _MOMENTS})
+        sums: List[Any] = [max(0, a - b) for a, b in zip(now, then)]
+        return WorkerStats(*sums)._replace(**{name: getattr(now, name) for name in _MOMENTS})
 
     def shares(self, number: int) -> Optional[Shares]:
         """Where a worker's time went meanwhile; None when none of it is known."""
@@ -130,7 +130,7 @@ def steps(samples: Sequence[Sample], span: float, points: int) -> Tuple[float, L
     for edge in range(int(begin // step), int(latest // step) + 1):
         before = bisect.bisect_right(times, edge * step)
         after = bisect.bisect_right(times, (edge + 1) * step)
-        if before == after or (not before and edge * step > 0):
+        if before == after or (not before and edge * step > 0) or times[after - 1] <= 0:
             found.append(None)
         else:
             found.append(Change(samples[before - 1] if before else None, samples[after - 1]))

@@ -28,8 +28,9 @@ Draw = Callable[[int, int, bool], List[Line]]
 
 
 class LiveScreen:
-    """Draws about once a second, by a thread of its own: a terminal that takes nothing for a while keeps nobody waiting, and one
-    that is gone is no error.
+    """Draws about once a second, by a thread of its own.
+
+    So a terminal that takes nothing for a while keeps nobody waiting; and one that is gone is no error.
 
     Args:
         stream: the terminal.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .sample import DISPATCHER, LOADER, WORKER
 from .verdict import WORDS
@@ -169,7 +169,7 @@ def _named_devices(column: _Column, workers: Sequence[WorkerView], room: int) ->
     return whole if whole.width - column.width <= room else None
 
 
-def _gpu_columns(view: View) -> "dict[str, _Column]":
+def _gpu_columns(view: View) -> Dict[str, _Column]:
     by_uuid = {gpu.last.uuid: gpu for gpu in view.gpus}
     gpus = [by_uuid.get(worker.uuid) for worker in view.workers]
 

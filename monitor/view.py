@@ -185,11 +185,10 @@ def make_view(samples: Sequence[Sample], standing: Standing, points: int = 120) 
         return _view(standing, Sample(0.0), None)
     last = samples[-1]
     at_work = standing.state in AT_WORK
-    now, bound, rate = (
-        [last_seconds(samples, seconds) for seconds in (_NOW, _BOUND)] + [_rate_change(samples)]
-        if at_work
-        else [Change(None, last)] * 3
-    )
+    if at_work:
+        now, bound, rate = last_seconds(samples, _NOW), last_seconds(samples, _BOUND), _rate_change(samples)
+    else:
+        now = bound = rate = Change(None, last)
     step, changes = steps(samples, _HISTORY if at_work else last.seconds, points) if points else (1.0, [])
     utilisations = [_Utilisation(samples, number) for number in range(len(last.gpus))]
     found = _view(standing, last, rate.images_per_second)

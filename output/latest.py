@@ -105,7 +105,7 @@ def _detections(path: bytes) -> Optional[List[Dict[str, Any]]]:
     """What a JSON file has; None when it is gone or damaged."""
     try:
         with open(path, "rb") as file:
-            detections = decode_json(file.read())
+            detections: List[Dict[str, Any]] = decode_json(file.read())
     except (OSError, ValueError):
         return None
     return detections if fault(detections) is None else None
