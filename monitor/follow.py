@@ -41,12 +41,13 @@ def follow(watched: Watched, stream: TextIO) -> None:
 
 
 def show_once(view: View, stream: TextIO) -> None:
-    """Prints all that is known, as wide as the terminal."""
+    """Prints all that is known, as wide as the terminal; the sentence on one line, as `status` does."""
     width = shutil.get_terminal_size((100, 24)).columns
     console = Console(file=stream, width=width)
     console.print(Lines(render(view, width, plain=not console.encoding.startswith("utf"))))
     if view.verdict is not None:
-        console.print(view.verdict["sentence"], markup=False, highlight=False)
+        stream.write(view.verdict["sentence"] + "\n")
+    stream.flush()
 
 
 def show_json(view: View, stream: TextIO) -> None:

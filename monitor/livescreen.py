@@ -111,11 +111,10 @@ class Lines:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Their pieces; parsing them as rich's own texts and tables would take ten times as long."""
         self.width = options.max_width
-        for number, line in enumerate(self._lines):
-            if number:
-                yield Segment.line()
+        for line in self._lines:
             for text, style in line:
                 yield Segment(text, Style.parse(style) if style else None)
+            yield Segment.line()
 
 
 def can_be_live(stream: TextIO) -> bool:

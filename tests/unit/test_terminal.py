@@ -17,6 +17,7 @@ from screen import Screen
 from divainfer.config import RunConfig, to_json
 from divainfer.console import say
 from divainfer.monitor.display import LINES, LIVE, ProgressDisplay, progress_line
+from divainfer.monitor.follow import show_once
 from divainfer.monitor.livescreen import Lines, LiveScreen
 from divainfer.monitor.terminal import render
 from divainfer.monitor.view import Standing, make_view
@@ -236,3 +237,13 @@ def test_a_narrower_terminal_leaves_no_pieces(monkeypatch):
     wait_for(lambda: len(widths) > drawn + 1 and terminal.screen.text.count("x") == 150, "the next view")
     screen.stop()
     assert terminal.close().text == "This must stay."
+
+
+def test_once_there_is_all_and_the_verdict_in_a_sentence(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    stream = io.StringIO()
+    view = view_of(60)
+    show_once(view, stream)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 65 and lines[-1] == view.verdict["sentence"] and "\x1b" not in stream.getvalue()
+    assert lines[-2].startswith("CPU 4.0 of 16 cores") and max(map(len, lines[:-1])) <= 70
