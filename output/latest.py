@@ -17,7 +17,7 @@ from .results import Result, read_shard
 from .schema import fault
 from .shards import Shard, shard_name
 
-#: Images of one block lie side by side in the list and look alike; so there are only a few of each.
+#: Images of one block lie side by side in the list and look alike; so there are only a few of each, while there are others.
 _OF_A_BLOCK = 4
 #: Bytes at the ledger's end in which they are looked for: some thousand blocks.
 _LEDGER_END = 1 << 18
@@ -48,10 +48,13 @@ class LatestResults:
             return []
         seen = (status.st_size, status.st_mtime_ns)
         if seen != self._seen:
-            self._found, self._seen = self._find(count), seen
+            self._found = self._find(count, _OF_A_BLOCK)
+            if len(self._found) < count:
+                self._found = self._find(count, count)
+            self._seen = seen
         return self._found
 
-    def _find(self, count: int) -> List[Result]:
+    def _find(self, count: int, of_a_block: int) -> List[Result]:
         found: List[Result] = []
         opened: List[OpenedRecord] = []
         taken = set()
@@ -59,7 +62,7 @@ class LatestResults:
             if isinstance(record, OpenedRecord):
                 opened += [record] if record.state == RESULT else []
                 continue
-            for index in self._to_take(record, opened):
+            for index in self._to_take(record, opened, of_a_block):
                 if index not in taken and len(found) < count:
                     taken.add(index)
                     result = self._result(record, index)
@@ -68,15 +71,16 @@ class LatestResults:
                 break
         return found
 
-    def _to_take(self, record: DoneRecord, opened: List[OpenedRecord]) -> List[int]:
+    @staticmethod
+    def _to_take(record: DoneRecord, opened: List[OpenedRecord], most: int) -> List[int]:
         """A few of its images with a result, the last first; none if any was opened again since."""
         begin, end = record.start, record.start + record.count
         if any(one.start < end and begin < one.start + one.count for one in opened):
             return []
         failed = {failure.index for failure in record.failures}
         done = [index for index in range(begin, end) if index not in failed]
-        step = max(1, len(done) // _OF_A_BLOCK)
-        return done[::-1][::step][:_OF_A_BLOCK]
+        step = max(1, len(done) // most)
+        return done[::-1][::step][:most]
 
     def _result(self, record: DoneRecord, index: int) -> Optional[Result]:
         image = self._images[index]

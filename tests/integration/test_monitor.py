@@ -147,14 +147,9 @@ def test_a_run_at_work_as_json_and_after_it_was_killed(tmp_path, images):
 
         wait_for(lambda: all(worker["shares"] for worker in looked()["workers"]))
         found = looked()
-        assert (
-            found["state"] == "running"
-            and found["workers_up"] == 2
-            and found["seconds_left"] is None
-            or found["seconds_left"] > 0
-        )
+        assert found["state"] == "running" and found["workers_up"] == 2 and found["images_per_second"] > 0
         assert all(worker["slots"] > 0 and worker["shares"]["busy"] > 0.5 for worker in found["workers"])
-        assert found["images"] == 31 and found["history"]["shares"][-1] is not None
+        assert found["images"] == 31 and found["seconds_left"] > 0
         run.signal(signal.SIGKILL)
         run.wait()
         wait_for(lambda: not run.processes())
@@ -221,7 +216,7 @@ def test_the_page_is_served_until_ctrl_c(finished):
             assert json.loads(answer.read())["done"] == 31
         with urllib.request.urlopen(address + "latest.json", timeout=30) as answer:
             latest = json.loads(answer.read())
-        assert len(latest) == 12 or len(latest) == 8
+        assert len(latest) == 12
         with urllib.request.urlopen(address + "picture/{}.jpg".format(latest[0]["index"]), timeout=30) as answer:
             assert answer.read().startswith(b"\xff\xd8")
         taken = address.rsplit(":", 1)[1].strip("/")
