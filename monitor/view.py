@@ -309,7 +309,7 @@ def _host(now: Change, host: HostSample) -> HostView:
     def rate(name: str) -> Optional[float]:
         if before is None or now.seconds <= 0:
             return None
-        return max(0, getattr(host, name) - getattr(before, name)) / now.seconds
+        return float(max(0, getattr(host, name) - getattr(before, name))) / now.seconds
 
     return HostView(host, rate("disk_read"), rate("disk_written"), rate("received"), rate("sent"))
 

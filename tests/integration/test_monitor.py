@@ -127,7 +127,7 @@ def test_no_run(tmp_path):
 
 def test_a_run_at_work_in_a_pipe_until_its_end(tmp_path, images):
     out = str(tmp_path / "out")
-    with Started(*arguments(images, out, engine="emulated:busy_ms=150")) as run:
+    with Started(*arguments(images, out, engine="emulated:busy_ms=600")) as run:
         wait_for(lambda: os.path.exists(os.path.join(out, ".divainfer", "progress.json")))
         outcome = program("monitor", out)
         assert run.wait().code == 3
