@@ -41,6 +41,8 @@ def test_the_page(served, tmp_path, width, height, dark):
     with Browser(str(tmp_path / "browser")) as browser:
         browser.open(served, width, height, dark)
         browser.wait_for("document.querySelectorAll('.worker').length === 8")
+        browser.wait_for("document.images.length > 3")
+        browser.value("scrollTo(0, document.body.scrollHeight)")  # Pictures that nobody looks at are not fetched.
         browser.wait_for(
             "[...document.images].length > 3 && [...document.images].slice(0, 2).every(one => one.complete)"
         )
