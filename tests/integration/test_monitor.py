@@ -186,7 +186,9 @@ def test_the_view_of_a_run_in_its_own_terminal(tmp_path, images):
     assert run.process.returncode == 3 and run.screen.cursor_shown
     # Long sentences are broken where the terminal ends.
     said = " ".join(text.split())
-    assert "is lost: killed by SIGKILL (out of memory?)" in said and "starts again in 1 s 31 images: 30 results" in said, text
+    assert (
+        "is lost: killed by SIGKILL (out of memory?)" in said and "starts again in 1 s 31 images: 30 results" in said
+    ), text
     assert "workers up" not in said, "the view is gone"
 
 
