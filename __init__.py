@@ -30,6 +30,7 @@ __all__ = [
     "run",
     "status",
     "verify",
+    "view",
 ]
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .dispatcher.summary import Summary
     from .drawing.draw import draw
     from .monitor.status import status
+    from .monitor.watched import view
     from .output.failures import failures
     from .output.merge import merge
     from .output.results import Result, results
@@ -62,6 +64,7 @@ _HOMES = {
     "run": ".dispatcher.run",
     "status": ".monitor.status",
     "verify": ".output.verify",
+    "view": ".monitor.watched",
 }
 
 

@@ -186,6 +186,37 @@ def status_command(folder: str, as_json: bool) -> None:
             click.echo(line)
 
 
+@main.command("monitor", short_help="Watch a run, in a terminal or a browser.")
+@click.argument("folder", metavar="DIR")
+@click.option("--once", is_flag=True, help="Show it once, and end.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, and end.")
+@click.option(
+    "--serve", is_flag=False, flag_value="127.0.0.1:8000", metavar="[ADDRESS]",
+    help="A page for browsers, until Ctrl-C, at this address and port.  [without one: 127.0.0.1:8000]",
+)  # fmt: skip
+def monitor_command(folder: str, once: bool, as_json: bool, serve: Optional[str]) -> None:
+    """Watch the run in DIR while it goes on: how far, what each worker does, what bounds it. Ends with the run.
+
+    A run that is over is shown once, as a whole.
+    """
+    with _reporting():
+        from .monitor.follow import follow, show_json, show_once
+        from .monitor.watched import Watched
+
+        watched = Watched(folder)
+        with contextlib.suppress(KeyboardInterrupt):
+            if serve is not None:
+                from .page.server import serve_page
+
+                serve_page(watched, serve, say)
+            elif as_json:
+                show_json(watched.look(), sys.stdout)
+            elif once:
+                show_once(watched.look(), sys.stdout)
+            else:
+                follow(watched, sys.stdout)
+
+
 @main.command("failures", short_help="Show the images without a result, and why.")
 @click.argument("folder", metavar="DIR")
 @click.option("--kind", metavar="KIND", default="", help="Only failures of this kind, such as 'truncated'.")

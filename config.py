@@ -283,7 +283,7 @@ class RunConfig:
     )
     progress: str = _option(
         "auto",
-        "'live' (a bar), 'lines' (one every 30 s), 'none', or 'auto' by where the output goes.",
+        "'live' (a view of all workers, in a terminal), 'lines' (one every 30 s), 'none', or 'auto' by where the output goes.",
         _one_of("auto", "live", "lines", "none"),
         "MODE",
     )

@@ -158,6 +158,24 @@ def read_records(path: str, progress: Progress) -> Iterator[Record]:
             yield record
 
 
+def last_records(path: str, total: int, size: int = _CHUNK) -> List[Record]:
+    """The records in the last part of a ledger, in the order they were written, without reading all of it.
+
+    Args:
+        path: the file.
+        total: images in the list.
+        size: bytes of that part.
+    """
+    try:
+        file = open(path, "rb")
+    except FileNotFoundError:
+        return []
+    with file:
+        middle = file.seek(0, os.SEEK_END) - size
+        at = _next_record(file, middle, total) if middle > len(MAGIC) else len(MAGIC)
+        return [] if at is None else [record for record, _, _ in _records_from(file, at, total)]
+
+
 def standing_failures(path: str, progress: Progress) -> Iterator[Failure]:
     """The failures that a ledger's replay left standing, in the order they were recorded, one at a time.
 
@@ -193,18 +211,22 @@ def _records(path: str, total: int) -> Iterator[Tuple[Optional[Record], int, int
             if MAGIC.startswith(magic):  # torn while it was being made
                 return
             raise OutputError("{}: not a ledger of this version. Move the run folder away to begin anew.".format(path))
-        at = len(MAGIC)
-        yield None, 0, at
-        while True:
-            record, end = _record_at(file, at, total)
-            if record is None:
-                found = _next_record(file, at, total)
-                if found is None:
-                    return
-                at = found
-                continue
-            yield record, at, end
-            at = end
+        yield None, 0, len(MAGIC)
+        yield from _records_from(file, len(MAGIC), total)
+
+
+def _records_from(file: BinaryIO, at: int, total: int) -> Iterator[Tuple[Record, int, int]]:
+    """Each sound record from there on, with where it starts and ends."""
+    while True:
+        record, end = _record_at(file, at, total)
+        if record is None:
+            found = _next_record(file, at, total)
+            if found is None:
+                return
+            at = found
+            continue
+        yield record, at, end
+        at = end
 
 
 def _record_at(file: BinaryIO, at: int, total: int) -> Tuple[Optional[Record], int]:

@@ -5,6 +5,7 @@ images.lst        the image list, absolute paths, each ended by a NUL byte
 images.idx        where each path starts in it, uint64 little-endian, one more than there are images
 ledger            what is done (see `ledger.py`)
 failures.jsonl    one JSON object a failure; written anew from the ledger at each start
+metrics.jsonl     what was measured, once a second (see `monitor/sample.py`)
 progress.json     how far it is, renewed every second while a dispatcher works here
 metrics.jsonl     what GPUs, processes and queues did, a line a second, over all starts (see `monitor/sample.py`)
 summary.json      figures of the last start, once it ended
@@ -44,6 +45,7 @@ class RunFolder:
         self.index = os.path.join(self.path, "images.idx")
         self.ledger = os.path.join(self.path, "ledger")
         self.failures = os.path.join(self.path, "failures.jsonl")
+        self.metrics = os.path.join(self.path, "metrics.jsonl")
         self.progress = os.path.join(self.path, "progress.json")
         self.metrics = os.path.join(self.path, "metrics.jsonl")
         self.summary = os.path.join(self.path, "summary.json")

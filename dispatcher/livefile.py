@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import platform
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from ..machine import usable_cpu
 from ..runfolder import write_json
 from .crew import Crew
-from .progress import Rate
 
 _SECONDS = 1.0
+_RATE_SECONDS = 60.0
+
+
+class Rate:
+    """Images a second over the last minute, which is what tells when the run will end."""
+
+    def __init__(self) -> None:
+        self._points: Deque[Tuple[float, int]] = collections.deque()
+
+    def note(self, now: float, done: int) -> None:
+        """So many were done by then."""
+        if self._points and now - self._points[-1][0] < 0.5:
+            return
+        self._points.append((now, done))
+        while now - self._points[0][0] > _RATE_SECONDS:
+            self._points.popleft()
+
+    def per_second(self) -> Optional[float]:
+        """None until something has been done."""
+        if len(self._points) < 2:
+            return None
+        (first, before), (last, done) = self._points[0], self._points[-1]
+        return (done - before) / (last - first) if done > before else None
 
 
 class LiveFile:

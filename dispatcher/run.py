@@ -14,6 +14,7 @@ from ..config import AUTO, RunConfig, lasting, resolve
 from ..errors import ConfigError, DivaInferError, ImageListError, OutputError, RunFailed
 from ..imagelist import ImageList, ImageListWriter, Listing, list_digest
 from ..lock import RunLock
+from ..monitor.display import NONE
 from ..monitor.exporter import Exporter
 from ..naming import JSON
 from ..output.formats import BLOCK_IMAGES, USUAL_BYTES, begin_anew
@@ -24,7 +25,6 @@ from .fingerprint import check_same_run
 from .interrupts import sigterm_as_ctrl_c
 from .listing import source_digest, write_listing
 from .plan import Plan, make_plan
-from .progress import NONE
 from .sampling import exporting
 from .start import Say, Start
 from .summary import Summary

@@ -1,4 +1,4 @@
-"""What a start tells its sampler, or nothing: `--sample-every 0`."""
+"""What a start tells its sampler, if it has one (`--sample-every`), and whoever shows it meanwhile."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..errors import ConfigError
 from ..monitor.exporter import Exporter
 from ..monitor.gpus import GpuSampler
 from ..monitor.host import HostSampler
+from ..monitor.madesamples import PoolSamples
 from ..monitor.sample import DISPATCHER, LOADER, WORKER, Sample, WorkerSample
 from ..monitor.sampler import PoolState, Sampler
 from .crew import Crew
@@ -19,6 +20,8 @@ from .devices import Device
 
 #: As often as the pool shows itself when nothing happens; while messages come it does so far more often.
 _SECONDS = 0.2
+#: Where samples are rarer, what is shown is made of the pool's own state.
+_SHOWN_SECONDS = 2.0
 
 
 class Sampling:
@@ -43,6 +46,7 @@ class Sampling:
         self._last: Optional[PoolState] = None
         self._crews: List[Crew] = []
         self._sampler: Optional[Sampler] = None
+        self._made = None if 0 < every <= _SHOWN_SECONDS else PoolSamples()
         if every:
             uuids = [device.name for device in devices if device.on_gpu]
             self._sampler = Sampler(path, GpuSampler(uuids), HostSampler(), every)
@@ -56,6 +60,11 @@ class Sampling:
     def latest(self) -> Optional[Sample]:
         """The last sample; None while there is none."""
         return next(reversed(self.recent), None)
+
+    @property
+    def shown(self) -> List[Sample]:
+        """The same for a view, which needs one every second or two; without a sampler they have no GPUs and no machine."""
+        return self.recent if self._made is None else self._made.recent
 
     def start(self) -> None:
         """Starts the thread."""
@@ -71,30 +80,34 @@ class Sampling:
             stopping: whether the operator asked for the end.
             crews: the crews.
         """
-        if self._sampler is None:
-            return
         self._crews = crews
         self._last = PoolState(self._images, self._earlier + done, self._earlier_failures + failures, stopping, [], {})
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _SECONDS
-            self._note()
+            self._note(self._state())
 
     def close(self) -> None:
         """Has the state of the last `update`, with the workers' last words, sampled, and ends."""
         if self._sampler is not None:
-            self._note()
+            if self._last is not None:
+                self._sampler.note(self._state())
             self._sampler.close()
 
-    def _note(self) -> None:
-        assert self._sampler is not None
-        if self._last is not None:
-            workers = [_worker(crew) for crew in self._crews]
-            pids = {
-                DISPATCHER: [os.getpid()],
-                WORKER: [pid for crew in self._crews for pid in crew.worker_pids],
-                LOADER: [pid for crew in self._crews for pid in crew.loader_pids],
-            }
-            self._sampler.note(self._last._replace(workers=workers, pids=pids))
+    def _note(self, state: PoolState) -> None:
+        if self._sampler is not None:
+            self._sampler.note(state)
+        if self._made is not None and self._made.due:
+            self._made.note(state)
+
+    def _state(self) -> PoolState:
+        assert self._last is not None
+        workers = [_worker(crew) for crew in self._crews]
+        pids = {
+            DISPATCHER: [os.getpid()],
+            WORKER: [pid for crew in self._crews for pid in crew.worker_pids],
+            LOADER: [pid for crew in self._crews for pid in crew.loader_pids],
+        }
+        return self._last._replace(workers=workers, pids=pids)
 
 
 @contextlib.contextmanager

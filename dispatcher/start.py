@@ -9,21 +9,24 @@ import os
 import time
 from typing import Any, Callable, List, Optional, Sequence
 
-from ..config import lasting, to_json
+from ..config import RunConfig, lasting, to_json
 from ..imagelist import ImageList, Listing
 from ..ledger import FAILED, OPEN, RESULT, Ledger, Progress, replay, standing_failures
 from ..lock import RunLock
 from ..machine import usable_cpu
+from ..monitor.display import ProgressDisplay
 from ..monitor.exporter import Exporter
 from ..monitor.facts import WorkerFacts, make_facts
+from ..monitor.status import RUNNING
 from ..monitor.verdict import verdict
+from ..monitor.view import Standing
 from ..naming import JSON
 from ..output.formats import BLOCK_IMAGES, USUAL_BYTES, make_keeper
 from ..runfolder import RunFolder, write_json
 from ..sockets import Listener, new_address
 from .committer import Committer
 from .compaction import compact, worth_it
-from .crew import UP, Crew
+from .crew import Crew
 from .diskspace import result_bytes, space_note
 from .failurelog import FailureLog
 from .interrupts import Interrupts
@@ -31,7 +34,6 @@ from .livefile import LiveFile
 from .loadercontrol import LoaderControl
 from .plan import Plan
 from .pool import Pool
-from .progress import ProgressDisplay
 from .sampling import Sampling
 from .scheduler import Scheduler
 from .staff import Staff
@@ -131,7 +133,9 @@ class Start:
             # Until the summary is written: a signal in between must not cost it.
             interrupts = closing.enter_context(Interrupts())
             sampling = self._sampling(before)
-            show = closing.enter_context(_Shown(self._progress_mode, folder, before, interrupts, self._watch, sampling))
+            show = closing.enter_context(
+                _Shown(self._progress_mode, folder, self._plan.config, before, interrupts, self._watch, sampling)
+            )
             try:
                 sampling.start()
                 if self._exporter is not None:
@@ -277,25 +281,26 @@ class _Shown:
         self,
         mode: str,
         folder: RunFolder,
+        config: RunConfig,
         before: Progress,
         interrupts: Interrupts,
         watch: Optional[Watch],
         sampling: Sampling,
     ) -> None:
-        images = len(before.states)
-        done = images - before.count(OPEN)
-        self._display = ProgressDisplay(mode, images, done)
-        self._live = LiveFile(folder.progress, images, done, before.count(FAILED))
+        images, earlier_failures = len(before.states), before.count(FAILED)
+        earlier = images - before.count(OPEN)
+        standing = Standing(folder.out, RUNNING, to_json(config), images, earlier, earlier_failures)
+        self._display = ProgressDisplay(mode, standing, lambda: sampling.shown)
+        self._live = LiveFile(folder.progress, images, earlier, earlier_failures)
         self._interrupts = interrupts
         self._watch = watch
         self._sampling = sampling
 
     def __call__(self, pool: Pool) -> None:
-        up = sum(crew.state == UP for crew in pool.crews)
-        self._display.update(pool.done, pool.failures, up, len(pool.crews))
         stopping = self._interrupts.count > 0
-        self._live.update(pool.done, pool.failures, stopping, pool.crews)
         self._sampling.update(pool.done, pool.failures, stopping, pool.crews)
+        self._display.update()
+        self._live.update(pool.done, pool.failures, stopping, pool.crews)
         if self._watch is not None and self._watch(pool.crews):
             self._interrupts.end()
 

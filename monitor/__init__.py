@@ -1,1 +1,1 @@
-"""What the machine and a run do: GPUs, host, processes and queues, sampled; how a run stands, and what bounds it."""
+"""What the machine and a run do, sampled; how a run stands and what bounds it; and what is shown of all that."""

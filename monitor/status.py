@@ -6,7 +6,7 @@ import collections
 import datetime
 import json
 import time
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ..ledger import FAILED, OPEN, RESULT, Progress, replay, standing_failures
 from ..lock import holder
@@ -116,12 +116,12 @@ def status(out: str) -> Status:
     folder = RunFolder(out)
     record = read_run_record(folder)
     owner = holder(folder)
-    live = _read(folder.progress)
-    if owner is not None and live.get("time", 0.0) < owner.since:
-        live = {}  # That of an earlier start: until its first turn a dispatcher reads lists and ledgers.
-    summary = _read(folder.summary)
+    live: Dict[str, Any] = {}
+    silent: Optional[float] = None
+    if owner is not None:
+        live, silent = read_live(folder, owner)
+    summary = read_object(folder.summary)
     progress = replay(folder.ledger, record.listing.count)
-    silent = None if owner is None else max(0.0, time.time() - max(live.get("time", 0.0), owner.since))
     error = str(summary.get("error", ""))
     state = _state(owner, live, silent, progress, summary)
     at_work = state in (RUNNING, STOPPING)
@@ -154,14 +154,32 @@ def _state(
     owner: Optional[Owner], live: Dict[str, Any], silent: Optional[float], progress: Progress, summary: Dict[str, Any]
 ) -> str:
     if owner is not None:
-        if silent is not None and silent > _SILENT_SECONDS:
-            return SILENT
-        return STOPPING if live.get("stopping") else RUNNING
+        return state_at_work(live, silent or 0.0)
     if not progress.count(OPEN):
         return FINISHED
     if summary.get("error"):
         return FAILED_RUN
     return STOPPED if summary else KILLED
+
+
+def state_at_work(live: Dict[str, Any], silent: float) -> str:
+    """RUNNING, STOPPING or SILENT.
+
+    Args:
+        live: the content of `progress.json`, if it is this dispatcher's.
+        silent: seconds since the dispatcher's last sign of life.
+    """
+    if silent > _SILENT_SECONDS:
+        return SILENT
+    return STOPPING if live.get("stopping") else RUNNING
+
+
+def read_live(folder: RunFolder, owner: Owner) -> Tuple[Dict[str, Any], float]:
+    """What the dispatcher at work says in `progress.json`, and for how many seconds it has said nothing."""
+    live = read_object(folder.progress)
+    if live.get("time", 0.0) < owner.since:
+        live = {}  # That of an earlier start: until its first turn a dispatcher reads lists and ledgers.
+    return live, max(0.0, time.time() - max(live.get("time", 0.0), owner.since))
 
 
 def _verdict(live: Dict[str, Any], config: Dict[str, Any]) -> Optional[Dict[str, Any]]:
@@ -176,7 +194,7 @@ def _verdict(live: Dict[str, Any], config: Dict[str, Any]) -> Optional[Dict[str,
         return None
 
 
-def _read(path: str) -> Dict[str, Any]:
+def read_object(path: str) -> Dict[str, Any]:
     """A JSON object from a file; empty when it is not there."""
     try:
         with open(path, encoding="utf-8") as file:

@@ -11,11 +11,11 @@ from typing import List, NamedTuple, Optional, Sequence
 from ..config import RunConfig
 from ..dispatcher.crew import Crew
 from ..dispatcher.plan import Plan, make_plan
-from ..dispatcher.progress import NONE
 from ..dispatcher.start import Start
 from ..engines import EMULATED
 from ..errors import RunFailed
 from ..imagelist import ImageListWriter, Listing
+from ..monitor.display import NONE
 from ..naming import FULL, JSONL, Naming
 from ..runfolder import RunFolder
 from .sweep import DECODE, ENGINE, Setting, Step

@@ -9,7 +9,21 @@ from typing import Iterator, Tuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("dispatcher", "worker", "loader", "monitor", "model", "modelfile", "output", "drawing", "tuning", "video")
+ROOMS = (
+    *(
+        "dispatcher",
+        "worker",
+        "loader",
+        "monitor",
+        "model",
+        "modelfile",
+        "output",
+        "drawing",
+        "page",
+        "tuning",
+        "video",
+    ),
+)
 MAY = {
     "dispatcher": {"monitor", "output", "modelfile", "video"},
     "worker": {"loader.memory", "output", "model", "modelfile", "video"},
@@ -19,6 +33,7 @@ MAY = {
     "modelfile": set(),
     "output": set(),
     "drawing": {"output", "loader.decode", "loader.imagefile", "loader.video", "video"},
+    "page": {"monitor", "output", "drawing", "loader.decode", "loader.imagefile", "loader.video", "video"},
     "tuning": {"dispatcher", "monitor"},
     "video": set(),
     "ground": set(),
