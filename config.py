@@ -242,6 +242,9 @@ class RunConfig:
         _one_of("auto", "live", "lines", "none"),
         "MODE",
     )
+    report: bool = _option(
+        True, "Write report.html into the run folder at the end of a start that took 10 s or more.", _flag
+    )
 
     def __post_init__(self) -> None:
         for name, field in self.__dataclass_fields__.items():  # type: ignore[attr-defined]

@@ -7,6 +7,8 @@ ledger            what is done (see `ledger.py`)
 failures.jsonl    one JSON object a failure; written anew from the ledger at each start
 progress.json     how far it is, renewed every second while a dispatcher works here
 summary.json      figures of the last start, once it ended
+metrics.jsonl     what was measured, every second (see `monitor/sample.py`)
+report.html       the run for people: figures, charts, pictures; comparison.html beside it: of two runs
 reserve           room for the summary, should the disk be full by then
 lock              held while a dispatcher works here; says who held it last
 lock.owner        who works here, on file systems without locks (see `ownerfile.py`)
@@ -44,6 +46,9 @@ class RunFolder:
         self.failures = os.path.join(self.path, "failures.jsonl")
         self.progress = os.path.join(self.path, "progress.json")
         self.summary = os.path.join(self.path, "summary.json")
+        self.metrics = os.path.join(self.path, "metrics.jsonl")
+        self.report = os.path.join(self.path, "report.html")
+        self.comparison = os.path.join(self.path, "comparison.html")
         self.reserve = os.path.join(self.path, "reserve")
         self.lock = os.path.join(self.path, "lock")
         self.owner = os.path.join(self.path, "lock.owner")

@@ -19,6 +19,7 @@ from ..output.formats import BLOCK_IMAGES, USUAL_BYTES, begin_anew
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord, now, read_run_record
 from .diskspace import space_note
+from .endreport import EndReport
 from .fingerprint import check_same_run
 from .interrupts import sigterm_as_ctrl_c
 from .listing import source_digest, write_listing
@@ -56,8 +57,8 @@ def run(config: RunConfig, say: Optional[Say] = None) -> Summary:
     if not config.out:
         raise ConfigError("--out is missing: give the folder for the results.")
     folder = RunFolder(config.out)
-    with _disk_troubles(folder), RunLock(folder, say) as lock:
-        return _begin(plan, folder, _earlier_listing(config, folder), lock, say)
+    with EndReport(folder, say) as report, _disk_troubles(folder), RunLock(folder, say) as lock:
+        return _begin(plan, folder, _earlier_listing(config, folder), lock, report, say)
 
 
 @sigterm_as_ctrl_c()
@@ -78,7 +79,8 @@ def resume(out: str, say: Optional[Say] = None, **changes: Any) -> Summary:
     say = say or log.info
     folder = RunFolder(out)
     read_run_record(folder)  # Before the lock, which would make a folder where there is none.
-    with _disk_troubles(folder), RunLock(folder, say) as lock:
+    report = EndReport(folder, say)
+    with report, _disk_troubles(folder), RunLock(folder, say) as lock:
         record = read_run_record(folder)
         plan = make_plan(resolve(dict(record.config, **changes), {}))
         if not _listing_is_there(record, folder):
@@ -87,7 +89,7 @@ def resume(out: str, say: Optional[Say] = None, **changes: Any) -> Summary:
                     folder.list
                 )
             )
-        return _begin(plan, folder, record.listing, lock, say)
+        return _begin(plan, folder, record.listing, lock, report, say)
 
 
 def _earlier_listing(config: RunConfig, folder: RunFolder) -> Optional[Listing]:
@@ -116,7 +118,9 @@ def _listing_is_there(record: RunRecord, folder: RunFolder) -> bool:
         return False
 
 
-def _begin(plan: Plan, folder: RunFolder, listing: Optional[Listing], lock: RunLock, say: Say) -> Summary:
+def _begin(
+    plan: Plan, folder: RunFolder, listing: Optional[Listing], lock: RunLock, report: EndReport, say: Say
+) -> Summary:
     """Checks that this is the run that the folder holds, if it holds one, and starts it.
 
     Args:
@@ -124,6 +128,7 @@ def _begin(plan: Plan, folder: RunFolder, listing: Optional[Listing], lock: RunL
         folder: the run folder, locked.
         listing: the image list that is in the folder already; None to make it.
         lock: the folder's.
+        report: follows the start.
         say: takes sentences.
     """
     config = plan.config
@@ -153,7 +158,9 @@ def _begin(plan: Plan, folder: RunFolder, listing: Optional[Listing], lock: RunL
         say(note)
     if compared.passed_over:
         say("--force: going on in spite of: {}.".format("; ".join(compared.passed_over)))
-    return Start(plan, folder, made, say, lock=lock).run()
+    start = Start(plan, folder, made, say, lock=lock)
+    report.begin(start, config)
+    return start.run()
 
 
 def _record(

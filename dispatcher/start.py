@@ -80,6 +80,8 @@ class Start:
         self._progress_mode = progress or plan.config.progress
         self._remember = remember
         self._watch = watch
+        #: When the operator asked for the end (`time.monotonic`, seconds), once it has ended; None when nobody did.
+        self.interrupted_at: Optional[float] = None
 
     def run(self) -> Summary:
         """Does what is left to do.
@@ -145,6 +147,7 @@ class Start:
                 raise
             finally:
                 _release(folder)
+                self.interrupted_at = interrupts.since
                 stopped = not finished and interrupts.since is not None
                 summary = self._summary(crews, before.count(RESULT), stopped, error, time.monotonic() - started)
                 with contextlib.suppress(OSError):

@@ -9,7 +9,7 @@ from typing import Iterator, Tuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("dispatcher", "worker", "loader", "monitor", "model", "modelfile", "output", "tuning", "video")
+ROOMS = ("dispatcher", "worker", "loader", "monitor", "model", "modelfile", "output", "reporting", "tuning", "video")
 MAY = {
     "dispatcher": {"monitor", "output", "modelfile", "video"},
     "worker": {"loader.memory", "output", "model", "modelfile", "video"},
@@ -18,6 +18,7 @@ MAY = {
     "model": {"modelfile"},
     "modelfile": set(),
     "output": set(),
+    "reporting": {"monitor", "output", "loader", "video"},
     "tuning": {"dispatcher", "monitor"},
     "video": set(),
     "ground": set(),
