@@ -12,7 +12,7 @@ report.html       the run for people: figures, charts, pictures; comparison.html
 reserve           room for the summary, should the disk be full by then
 lock              held while a dispatcher works here; says who held it last
 lock.owner        who works here, on file systems without locks (see `ownerfile.py`)
-logs/             one file a worker, and one for its loaders
+logs/             one file a worker, one for its loaders, and one of the report
 parts/            results being written, renamed to their place when whole; what each worker computes
 """
 

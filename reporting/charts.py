@@ -24,6 +24,10 @@ _MOST_LINES = 8
 WIDTH, HEIGHT = 5.6, 2.3
 _LETTERS = 8
 _LONGEST_LABEL = 34
+#: Buckets, of which two are a doubling, for whose axis powers of ten alone would be too few numbers.
+_FEW_BUCKETS = 14
+#: Letters that a legend's line has room for, and what the sign before each label takes of them.
+_LEGEND_LETTERS, _SIGN_LETTERS = 86, 9
 
 Values = Sequence[Optional[float]]
 
@@ -86,7 +90,7 @@ def lines(
         axes.set_ylim(0, top * (100 if percent else 1) if top is not None else None)
         axes.set_xlabel("running time, {}".format(name))
         axes.set_ylabel(unit)
-        _legend(axes, len(found))
+        _legend(axes)
         return _svg(figure, unit)
 
 
@@ -115,7 +119,7 @@ def stacked(rows: Sequence[Bars], names: Sequence[str]) -> str:
         axes.set_xlim(0, 100)
         axes.set_xlabel("% of the time from the first batch on")
         axes.grid(False, axis="y")
-        _legend(axes, len(names))
+        _legend(axes)
         return _svg(figure, "time split")
 
 
@@ -127,6 +131,8 @@ def histogram(several: Sequence[Tuple[str, Sequence[int]]], bounds: Sequence[flo
         bounds: the buckets' upper bounds, seconds.
         unit: what is counted.
     """
+    from matplotlib.ticker import LogLocator
+
     with _figure(WIDTH / 1.5, HEIGHT) as (figure, axes):
         edges = [bounds[0] / 2, *bounds, bounds[-1] * 2]
         first, last = len(bounds), 0
@@ -151,13 +157,13 @@ def histogram(several: Sequence[Tuple[str, Sequence[int]]], bounds: Sequence[flo
                 )
         axes.set_xscale("log")
         axes.set_xlim(1000 * edges[max(0, first - 1)], 1000 * edges[min(len(edges) - 1, last + 2)])
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if last - first < _FEW_BUCKETS else (1,)))
         axes.xaxis.set_major_formatter(lambda value, _: "{:g}".format(value))
         axes.xaxis.set_minor_formatter(lambda value, _: "")
         axes.set_ylim(0, None)
         axes.set_xlabel("milliseconds")
         axes.set_ylabel("% of {}".format(unit))
-        if len(several) > 1:
-            _legend(axes, len(several))
+        _legend(axes)
         return _svg(figure, unit)
 
 
@@ -177,8 +183,7 @@ def counts(labels: Sequence[str], several: Sequence[Tuple[str, Sequence[float]]]
         axes.set_xlim(0, None)
         axes.set_xlabel(unit)
         axes.grid(False, axis="y")
-        if len(several) > 1:
-            _legend(axes, len(several))
+        _legend(axes)
         return _svg(figure, unit)
 
 
@@ -196,8 +201,7 @@ def columns(several: Sequence[Tuple[str, Sequence[float]]], low: float, high: fl
         axes.set_ylim(0, None)
         axes.set_xlabel(across)
         axes.set_ylabel(unit)
-        if len(several) > 1:
-            _legend(axes, len(several))
+        _legend(axes)
         return _svg(figure, unit)
 
 
@@ -226,10 +230,14 @@ def _time_unit(longest: float) -> Tuple[str, float]:
     return ("minutes", 60.0) if longest <= 3 * 3600 else ("hours", 3600.0)
 
 
-def _legend(axes: Any, entries: int) -> None:
-    """Above the axes, so that it hides nothing."""
+def _legend(axes: Any) -> None:
+    """Above the axes, so that it hides nothing, in as many columns as have room. A single thing needs none."""
+    labels = axes.get_legend_handles_labels()[1]
+    if len(labels) < 2:
+        return
+    columns = max(1, min(len(labels), _LEGEND_LETTERS // (_SIGN_LETTERS + max(map(len, labels)))))
     axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncol=min(4, max(1, entries)), frameon=False, fontsize=_LETTERS - 0.5,
+        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncol=columns, frameon=False, fontsize=_LETTERS - 0.5,
         borderaxespad=0.2, handlelength=2.6, columnspacing=1.2, labelcolor=INK,
     )  # fmt: skip
 

@@ -59,8 +59,8 @@ def over_time(runs: Sequence[Run]) -> List[Chart]:
     return _charts(
         runs,
         [
-            ("Busy", busy, "%", "busy", 1.0, True),
-            ("Queue fill", queue, "%", "queue", 1.0, True),
+            ("Busy", busy, "% busy", "busy", 1.0, True),
+            ("Queue fill", queue, "% filled", "queue", 1.0, True),
         ],
     )
 
@@ -70,7 +70,14 @@ def gpus(runs: Sequence[Run]) -> List[Chart]:
     return _charts(
         runs,
         [
-            ("GPU utilisation", "As the driver says: a kernel was running.", "%", "gpu_utilisation", 1.0, True),
+            (
+                "GPU utilisation",
+                "As the driver says: a kernel was running.",
+                "% utilised",
+                "gpu_utilisation",
+                1.0,
+                True,
+            ),
             ("GPU memory", "In use by all processes.", "GiB", "gpu_memory", None, False),
             ("GPU power", "", "watts", "gpu_power", None, False),
             ("GPU temperature", "", "°C", "gpu_temperature", None, False),

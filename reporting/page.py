@@ -18,6 +18,7 @@ from .markup import code, escaped, folded, paragraph, section, table
 from .pictures import Picture
 from .seedtable import seed_row
 from .style import STYLE
+from .timeline import role_name
 
 _GIBI = float(1 << 30)
 _HEAD = """<!DOCTYPE html>
@@ -274,7 +275,7 @@ def _machine(evidence: Evidence) -> str:
         ["memory", gibibytes(host.memory_total)],
         ["shared memory (/dev/shm)", gibibytes(host.shared_total)],
     ]
-    rows += [[role + "s at the end", str(sample.processes)] for role, sample in host.roles.items()]
+    rows += [[role_name(role) + " at the end", str(sample.processes)] for role, sample in host.roles.items()]
     return table(["", ""], [[escaped(cell) for cell in row] for row in rows], [1])
 
 

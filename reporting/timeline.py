@@ -6,7 +6,7 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequenc
 
 from ..messages import WorkerStats
 from ..monitor.facts import ratio
-from ..monitor.sample import GpuSample, Sample
+from ..monitor.sample import DISPATCHER, GpuSample, Sample
 from .metrics import spread
 
 #: Points of a curve, over all starts: more cannot be told apart on paper.
@@ -112,8 +112,13 @@ def make_timeline(starts: Sequence[Sequence[Sample]], most: int = MOST_POINTS) -
 
 
 def worker_name(number: int, device: str) -> str:
-    """Which worker it is: "worker 2 (GPU 2)". The product's name is left out: it is the same for all of them, mostly."""
-    return "worker {} ({})".format(number, device.split(" (")[0])
+    """What a worker is called where there is little room: "GPU 2", which is its own alone, or "worker 2"."""
+    return device.split(" (")[0] if device.startswith("GPU ") else "worker {}".format(number)
+
+
+def role_name(role: str) -> str:
+    """What all processes of a role are called: there is one dispatcher."""
+    return role if role == DISPATCHER else role + "s"
 
 
 def _intervals(offset: float, samples: Sequence[Sample], wanted: int) -> Iterator[_Interval]:
@@ -210,14 +215,14 @@ def _of_host(
 def _cpu(sample: Sample) -> Dict[str, Optional[float]]:
     if sample.host is None:
         return {}
-    found: Dict[str, Optional[float]] = {role + "s": one.cpu for role, one in sample.host.roles.items()}
+    found: Dict[str, Optional[float]] = {role_name(role): one.cpu for role, one in sample.host.roles.items()}
     return dict(found, **{ALL_PROGRAMS: sample.host.cpu})
 
 
 def _memory(sample: Sample) -> Dict[str, Optional[float]]:
     if sample.host is None:
         return {}
-    found = {role + "s": None if one.pss is None else one.pss / _GIBI for role, one in sample.host.roles.items()}
+    found = {role_name(role): None if one.pss is None else one.pss / _GIBI for role, one in sample.host.roles.items()}
     return dict(found, **{ALL_PROGRAMS: sample.host.memory_used / _GIBI})
 
 

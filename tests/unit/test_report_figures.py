@@ -106,7 +106,7 @@ def test_curves_are_what_happened_between_two_samples():
     line = make_timeline([[sample(2, stats=early), sample(4, stats=late)]])
     assert line.times == [1.0, 3.0] and line.begins == [0.0] and line.seconds == 4.0
     assert line.frames == [2.0, 6.0]
-    assert [curve.label for curve in line.busy] == ["worker 0 (GPU 0)", "worker 1 (GPU 1)"]
+    assert [curve.label for curve in line.busy] == ["GPU 0", "GPU 1"]
     # The second one had no batch yet in the first interval.
     assert [curve.values for curve in line.busy] == [[0.5, 0.5], [None, 1.0]]
     assert [curve.values for curve in line.queue] == [[0.5, 0.75]]
