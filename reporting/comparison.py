@@ -114,7 +114,7 @@ def _differences(first: Evidence, second: Evidence) -> str:
     found = differences(first, second)
     if not found:
         return paragraph("Options, model, devices and versions are the same.")
-    rows = [[escaped(name)] + [code("–" if value is None else value) for value in (a, b)] for name, a, b in found]
+    rows = [[escaped(name)] + [code(value) for value in (a, b)] for name, a, b in found]
     return table(["", "A", "B"], rows)
 
 

@@ -21,9 +21,13 @@ def escaped(text: object) -> str:
     return html.escape(shown(text))
 
 
-def code(text: object) -> str:
-    """Text as it stands in a file or on a command line."""
-    return "<code>{}</code>".format(escaped(text))
+def code(value: object) -> str:
+    """Text as it stands in a file or on a command line, or a plain value of an option."""
+    if isinstance(value, dict):
+        value = ["{}: {}".format(name, one) for name, one in value.items()]
+    if isinstance(value, (list, tuple)):
+        value = ", ".join(map(str, value))
+    return "<code>{}</code>".format(escaped(value)) if value not in (None, "") else "–"
 
 
 def paragraph(text: object, kind: str = "") -> str:

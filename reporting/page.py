@@ -15,7 +15,7 @@ from .chartset import LATENCIES, Chart, Run
 from .evidence import Evidence
 from .figures import STATES, Worker
 from .markup import code, escaped, folded, paragraph, section, table
-from .pictures import Picture
+from .pictures import Album, Picture
 from .seedtable import seed_row
 from .style import STYLE
 from .timeline import role_name
@@ -48,13 +48,12 @@ def document(title: str, parts: Iterable[str], written: float) -> str:
     return "{}{}\n{}\n</body>\n</html>\n".format(_HEAD.format(title=escaped(title), style=STYLE), body, foot)
 
 
-def report_page(evidence: Evidence, failed: Sequence[Picture], found: Sequence[Picture]) -> str:
+def report_page(evidence: Evidence, album: Album) -> str:
     """The report of one run.
 
     Args:
         evidence: what is known of it.
-        failed: pictures of images that failed.
-        found: pictures of images with their detections.
+        album: pictures of its images.
     """
     run = Run("this run", evidence)
     return document(
@@ -69,8 +68,11 @@ def report_page(evidence: Evidence, failed: Sequence[Picture], found: Sequence[P
             section("How long things took", [figures(chartset.latencies([run]), "narrow"), _quantiles(evidence)]),
             section("GPUs", [figures(chartset.gpus([run])), _gpus(evidence)]),
             section("Machine", [figures(chartset.machine([run])), _machine(evidence)]),
-            section("Detections", [_survey(evidence), figures(chartset.detections([run])), pictures(found)]),
-            section("Failures", [_failures(evidence), pictures(failed)]),
+            section(
+                "Detections",
+                [_survey(evidence), figures(chartset.detections([run])), pictures(album.found), _late(album)],
+            ),
+            section("Failures", [_failures(evidence), pictures(album.failed)]),
             section("What ran", _what_ran(evidence)),
         ],
         evidence.time,
@@ -296,6 +298,10 @@ def _survey(evidence: Evidence) -> str:
     return paragraph(" ".join(sentences))
 
 
+def _late(album: Album) -> str:
+    return paragraph("Reading images took too long; there would be more pictures.", "soft") if album.late else ""
+
+
 def _failures(evidence: Evidence) -> str:
     failures = evidence.failures
     if not failures.total:
@@ -316,7 +322,7 @@ def _what_ran(evidence: Evidence) -> List[str]:
     record = evidence.record
     rows = [
         ["model", code(model_name(evidence))],
-        ["images", "{} {}".format("{:,} of".format(record.listing.count), code(record.config.get("images", "")))],
+        ["images", "{:,}, from {}".format(record.listing.count, code(record.config.get("images")))],
         ["frame size", escaped("short edge {short_edge_size}, at most {max_size} pixels".format(**_sizes(evidence)))],
         ["devices", "<br>".join(escaped(device.get("label", "")) for device in record.devices)],
         ["engine", "<br>".join(escaped(line) for line in _descriptions(evidence))],
@@ -370,7 +376,7 @@ def _options(evidence: Evidence) -> List[List[str]]:
         default = AUTO if field.metadata["auto"] else field.default
         default = list(default) if isinstance(default, tuple) else default
         if value is not None and value != default:
-            rows.append([code(option_name(name)), code(value), code(default) if default not in ("", []) else "–"])
+            rows.append([code(option_name(name)), code(value), code(default)])
     return rows
 
 

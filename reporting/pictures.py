@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import os
+import threading
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import cv2
 import numpy as np
+import simplejpeg
 
 from ..loader.decode import decode
 from ..loader.header import read_header
@@ -62,38 +64,58 @@ class Picture(NamedTuple):
 
 
 class Album:
-    """Makes pictures, for a bounded time."""
+    """Makes pictures, for a bounded time.
 
-    def __init__(self, seconds: float = MOST_SECONDS) -> None:
+    Args:
+        failures: images that failed; those that can be seen in part or whole are shown, first one of each kind, then another
+            one of each.
+        candidates: images with what was found on them.
+
+    Attributes:
+        failed: pictures of the former.
+        found: pictures of the latter.
+        late: whether time was up before all were made.
+    """
+
+    def __init__(self, failures: FailureFigures, candidates: Sequence[Found], seconds: float = MOST_SECONDS) -> None:
+        self._failed: List[Picture] = []
+        self._found: List[Picture] = []
+        self._failures = failures
+        self._candidates = candidates
         self._until = time.monotonic() + seconds
         self._videos = Videos(_MOST_PIXELS)
+        # A thread, since a disk may hang, and a frame far into a video that cannot be sought takes minutes.
+        thread = threading.Thread(target=self._fill, name="pictures", daemon=True)
+        thread.start()
+        thread.join(seconds)
+        self.late = thread.is_alive() or self._is_late()
+        self.failed, self.found = list(self._failed), list(self._found)
 
-    def __enter__(self) -> "Album":
-        return self
+    def _is_late(self) -> bool:
+        return time.monotonic() >= self._until
 
-    def __exit__(self, *_: Any) -> None:
-        self._videos.close()
+    def _fill(self) -> None:
+        try:
+            self._show_detections()
+            self._show_failures()
+        finally:
+            self._videos.close()
 
-    def of_failures(self, failures: FailureFigures) -> List[Picture]:
-        """Images that failed and can be seen in part or whole; first one of each kind, then another one of each."""
-        pictures: List[Picture] = []
-        kinds = [kind for kind in failures.kinds if kind.kind != _DANGEROUS]
+    def _show_failures(self) -> None:
+        kinds = [kind for kind in self._failures.kinds if kind.kind != _DANGEROUS]
         waiting = [example for examples in _in_turn([kind.examples for kind in kinds]) for example in examples]
         for example in waiting:
-            if len(pictures) == MOST_PICTURES or time.monotonic() > self._until:
+            if len(self._failed) == MOST_PICTURES or self._is_late():
                 break
-            picture = self._failed(example)
+            picture = self._failed_picture(example)
             if picture is not None:
-                pictures.append(picture)
-        return pictures
+                self._failed.append(picture)
 
-    def of_detections(self, candidates: Sequence[Found]) -> List[Picture]:
-        """Images with what was found on them."""
-        pictures: List[Picture] = []
+    def _show_detections(self) -> None:
         # Those that are not taken at first are there for images that are gone by now.
-        step = max(1, len(candidates) // MOST_PICTURES)
-        for found in [found for first in range(step) for found in candidates[first::step]]:
-            if len(pictures) == MOST_PICTURES or time.monotonic() > self._until:
+        step = max(1, len(self._candidates) // MOST_PICTURES)
+        for found in [found for first in range(step) for found in self._candidates[first::step]]:
+            if len(self._found) == MOST_PICTURES or self._is_late():
                 break
             image = self._pixels(found.image)
             if image is not None:
@@ -102,10 +124,9 @@ class Album:
                 scale = small.shape[1] / image.shape[1]
                 drawn = draw_detections(small, shown, scale)
                 text = "{:,} of {:,} detections".format(len(shown), len(found.detections))
-                pictures.append(_picture(found.image, text, drawn))
-        return pictures
+                self._found.append(_picture(found.image, text, drawn))
 
-    def _failed(self, example: Example) -> Optional[Picture]:
+    def _failed_picture(self, example: Example) -> Optional[Picture]:
         image = self._pixels(example.image, damaged=example.failure.kind in _DAMAGED)
         if image is None:
             return None
@@ -124,24 +145,26 @@ class Album:
                 return self._videos.frame(*frame)
             data = read_image_file(path)
             return _what_is_there(data) if damaged else decode(data, _MOST_PIXELS)
-        except (ImageError, OSError, MemoryError, cv2.error):
+        except (ImageError, OSError, ValueError, MemoryError, cv2.error):
             return None
 
 
 def _what_is_there(data: bytes) -> Optional[np.ndarray]:
-    """An image as far as OpenCV decodes it; the rest is grey.
+    """An image as far as it can be decoded; the rest is grey.
 
     Raises:
-        ImageError: when it is too large, or does not say how large it is.
+        ImageError: when it is too large, or a JPEG does not say how large it is.
+        ValueError: when nothing of a JPEG can be decoded.
     """
     if data.startswith(JPEG):
         header = read_jpeg_header(data)
         check_pixels((header.height, header.width), _MOST_PIXELS)
-    else:
-        size = read_header(data).size
-        if size is None:
-            return None
-        check_pixels(size, _MOST_PIXELS)
+        pixels: np.ndarray = simplejpeg.decode_jpeg(data, colorspace="BGR", strict=False)
+        return pixels
+    size = read_header(data).size
+    if size is None:
+        return None
+    check_pixels(size, _MOST_PIXELS)
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
 
 

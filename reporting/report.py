@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import List, Optional, Tuple
+from typing import Optional
 
 from ..errors import OutputError
 from .comparison import comparison_page
-from .evidence import Evidence, gather
+from .evidence import gather
 from .page import report_page
-from .pictures import Album, Picture
+from .pictures import Album
 
 
 def report(out: str, other: Optional[str] = None, file: Optional[str] = None) -> str:
@@ -29,19 +29,13 @@ def report(out: str, other: Optional[str] = None, file: Optional[str] = None) ->
     """
     first = gather(out)
     if other is None:
-        failed, found = _pictures(first)
-        page = report_page(first, failed, found)
+        page = report_page(first, Album(first.failures, first.survey.candidates))
         path = file or first.folder.report
     else:
         page = comparison_page(first, gather(other))
         path = file or first.folder.comparison
     _write(path, page)
     return path
-
-
-def _pictures(evidence: Evidence) -> Tuple[List[Picture], List[Picture]]:
-    with Album() as album:
-        return album.of_failures(evidence.failures), album.of_detections(evidence.survey.candidates)
 
 
 def _write(path: str, page: str) -> None:

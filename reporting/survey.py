@@ -26,7 +26,7 @@ MOST_FILES, MOST_SHARDS = 1000, 4
 #: A disk that is slower than this is not kept longer.
 MOST_SECONDS = 5.0
 #: A larger file is passed over: its results would take the memory that the report must not.
-_MOST_BYTES = 32 << 20
+_MOST_BYTES = 16 << 20
 SCORE_BINS = 20
 _CHUNK = 1 << 20
 #: Classes that are told apart; a model has fewer, and the results of a strange engine do no harm.
@@ -84,6 +84,7 @@ def survey_results(
     scores = np.zeros(SCORE_BINS, np.int64)
     seen = detections = empty = unreadable = 0
     candidates: List[Found] = []
+    step = 1
     files = _files(folder, record, images, progress) if record.format == JSON else _shards(folder, record, progress)
     for found in files:
         if found is None:
@@ -97,11 +98,13 @@ def survey_results(
             if name in classes or len(classes) < _MOST_CLASSES:
                 classes[name] += 1
             scores[_bin(detection["score"])] += 1
-        if found.detections:
+        if found.detections and seen % step == 0:
             candidates.append(found)
+        if len(candidates) == 2 * _CANDIDATES:
+            # Evenly spread still, however many there will be, and never many in memory.
+            candidates, step = candidates[::2], 2 * step
         if time.monotonic() > until:
             break
-    candidates = [candidates[place] for place in spread(len(candidates), _CANDIDATES)]
     return Survey(seen, results, detections, dict(classes), scores.tolist(), empty, unreadable, candidates)
 
 
