@@ -267,6 +267,8 @@ def _figure(width: float, height: float) -> Iterator[Tuple[Any, Any]]:
         axes = figure.subplots()
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
+        # Not as many numbers as have room: how much room there is depends on how wide they are.
+        axes.locator_params(axis="y", nbins=5)
         yield figure, axes
 
 

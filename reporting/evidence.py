@@ -24,9 +24,6 @@ from .metrics import Metrics, read_some
 from .survey import Survey, survey_results
 from .timeline import Timeline, make_timeline
 
-#: `run.json` has seconds only, and is written before sampling begins.
-_SECONDS_APART = 2.0
-
 
 class Evidence(NamedTuple):
     """What is known of a run.
@@ -129,7 +126,8 @@ def _starts(folder: RunFolder, record: RunRecord, metrics: Metrics) -> List[Star
     last = _last_start(folder, began or 0.0, on_gpu)
     if last is None:
         return starts
-    sampled = starts and began is not None and (starts[-1].began or 0.0) >= began - _SECONDS_APART
+    # What was sampled after the last start began is of that start.
+    sampled = starts and metrics.starts[-1][-1].time >= (began or 0.0)
     if sampled and last.source == PROGRESS:
         return starts  # A sample says the same, and more.
     if sampled:

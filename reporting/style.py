@@ -37,15 +37,16 @@ p { margin: .4rem 0; }
 figure { margin: 0; break-inside: avoid; }
 svg { width: 100%; height: auto; display: block; font-family: inherit; }
 .pictures { display: flex; flex-wrap: wrap; gap: 1rem; margin: .8rem 0; align-items: flex-start; }
-.pictures figure { max-width: 26.5rem; }
+.pictures figure { max-width: 22.5rem; }
 .pictures img { max-width: 100%; height: auto; display: block; border: 1px solid var(--pale); }
 table { border-collapse: collapse; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .28rem .9rem .28rem 0; border-bottom: 1px solid var(--pale); }
-th { color: var(--soft); font-weight: 600; }
+th { color: var(--soft); font-weight: 600; overflow-wrap: normal; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .scroll { overflow-x: auto; margin: .6rem 0; }
 code, pre { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace; font-size: .86em; }
-td code, figcaption code { unicode-bidi: isolate; }
+td { overflow-wrap: normal; }
+td code, figcaption code { unicode-bidi: isolate; overflow-wrap: anywhere; }
 pre { background: var(--card); padding: .7rem .9rem; overflow-x: auto; user-select: all; margin: .5rem 0; }
 pre.wrapped { white-space: pre-wrap; }
 details { margin: .6rem 0; }

@@ -21,8 +21,8 @@ from ..runfolder import RunFolder
 from ..runrecord import RunRecord
 from .metrics import spread
 
-#: Results that are read: files of their own, or shards of some hundred.
-MOST_FILES, MOST_SHARDS = 1000, 4
+#: Results that are read, where each is a file; where some hundred share one, about as many, and so many files at least.
+MOST_RESULTS, _LEAST_SHARDS = 1000, 4
 #: A disk that is slower than this is not kept longer.
 MOST_SECONDS = 5.0
 #: A larger file is passed over: its results would take the memory that the report must not.
@@ -76,9 +76,9 @@ def survey_results(
         record: what runs.
         images: its list.
         progress: the ledger's replay.
-        seconds: after which no further file is read.
+        seconds: after which no further result is read.
     """
-    until = time.monotonic() + seconds
+    until = 0.0
     results = progress.count(RESULT)
     classes: Counter[str] = collections.Counter()
     scores = np.zeros(SCORE_BINS, np.int64)
@@ -87,6 +87,8 @@ def survey_results(
     step = 1
     files = _files(folder, record, images, progress) if record.format == JSON else _shards(folder, record, progress)
     for found in files:
+        # From the first result on: a library may have had to be loaded for it.
+        until = until or time.monotonic() + seconds
         if found is None:
             unreadable += 1
             continue
@@ -114,7 +116,7 @@ def _bin(score: float) -> int:
 
 def _files(folder: RunFolder, record: RunRecord, images: ImageList, progress: Progress) -> Iterator[Optional[Found]]:
     out = os.fsencode(folder.out)
-    for index in places_of(progress, RESULT, MOST_FILES):
+    for index in places_of(progress, RESULT, MOST_RESULTS):
         image = images[index]
         content = _content(os.path.join(out, record.listing.naming.result_name(image)))
         try:
@@ -126,7 +128,8 @@ def _files(folder: RunFolder, record: RunRecord, images: ImageList, progress: Pr
 
 def _shards(folder: RunFolder, record: RunRecord, progress: Progress) -> Iterator[Optional[Found]]:
     known = sorted(known_shards(folder.ledger, progress))
-    for place in spread(len(known), MOST_SHARDS):
+    wanted = -(-MOST_RESULTS * len(known) // max(1, progress.count(RESULT)))
+    for place in spread(len(known), max(_LEAST_SHARDS, wanted)):
         path = os.path.join(folder.out, shard_name(*known[place], record.format))
         try:
             if os.path.getsize(path) > _MOST_BYTES:

@@ -16,7 +16,7 @@ from typing import Any, Dict, List, Optional
 import cv2
 import numpy as np
 import pytest
-from running import Started, draw_images, summary, wait_for_results
+from running import Started, draw_images, summary, wait_for, wait_for_results
 from running import divainfer as program
 
 import divainfer
@@ -30,7 +30,7 @@ SMALL = ["--short-edge-size", "64", "--max-size", "96", "--gpus", "cpu:2", "--lo
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 #: Elements without an end.
 VOID = {"meta", "br", "img", "link", "input", "hr"}
-STRANGE = [b'it\'s "quoted" <b>&amp;.jpg', b"new\nline.jpg", b"not-utf8-\xff\xfe.jpg", b"<script>alert(1)</script>.jpg"]
+STRANGE = [b'it\'s "quoted" <b>&amp;.jpg', b"new\nline.jpg", b"not-utf8-\xff\xfe.jpg", b"<script>alert(1)<script>.jpg"]
 
 
 class Page(HTMLParser):
@@ -63,7 +63,7 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        return " ".join("".join(self.words).split())
+        return " ".join(" ".join(self.words).split())
 
     @property
     def pictures(self) -> List[np.ndarray]:
@@ -115,6 +115,8 @@ def sampled_run(out: str, command: List[str], ended: Any = None) -> None:
             if one is not None and one.time >= start:
                 seen[one.seconds] = one
                 if ended is not None and ended(run):
+                    last = moment(folder, start)
+                    seen[last.seconds] = last
                     break
             time.sleep(0.1)
         run.wait()
@@ -221,7 +223,7 @@ def test_detections_are_counted_and_drawn(finished, page):
     found = [result.detections for result in divainfer.results(finished) if result.detections is not None]
     text = "Of 64 results 64 were looked at, spread evenly over the list: {} detections".format(sum(map(len, found)))
     assert text in page.text
-    assert page.text.count(" detections /") + len(re.findall(r"\d+ of \d+ detections", page.text)) == 8
+    assert len(re.findall(r"\d+ of \d+ detections", page.text)) == 8
 
 
 def test_strange_names_are_shown_and_do_nothing(images, tmp_path):
@@ -236,9 +238,14 @@ def test_strange_names_are_shown_and_do_nothing(images, tmp_path):
     assert program(*command(str(source), out, busy_ms=1)).code == 3
     page = Page(divainfer.report(out))
     page.needs_nothing()
-    for shown in ("<script>alert(1)</script>.jpg", "new\\nline.jpg", "not-utf8-\\xff\\xfe.jpg", "broken\\xff<b>.jpg"):
+    for shown in (
+        "<script>alert(1)<script>.jpg",
+        "new\\nline.jpg",
+        "not-utf8-\\udcff\\udcfe.jpg",
+        "broken\\udcff<b>.jpg",
+    ):
         assert shown in page.text, shown
-    assert out in page.text and "<h1>" not in page.source.replace("<h1>&lt;h1&gt;", "")
+    assert out in page.text and page.source.count("<h1>") == 1
 
 
 def test_it_can_stand_in_any_folder(finished, weird_path):
@@ -293,27 +300,30 @@ def test_shards_are_read_as_well(images, tmp_path, format):
     assert len(re.findall(r"\d+ of \d+ detections", page.text)) == 8 and len(page.pictures) >= 9
 
 
-def test_at_work_killed_and_resumed(images, tmp_path):
-    out = str(tmp_path / "out")
+def test_at_work_killed_and_resumed(tmp_path):
+    images, out = str(tmp_path / "in"), str(tmp_path / "out")
+    draw_images(images, 12)
     texts = []
 
     def kill(run):
         if len(texts) == 0 and os.path.exists(RunFolder(out).ledger):
-            wait_for_results(out, 8)
+            wait_for_results(out, 2)
             assert program("report", out).code == 0
             texts.append(Page(RunFolder(out).report).text)
+            wait_for(lambda: all(worker.stats.batches for worker in moment(RunFolder(out), 0.0).workers))
             run.signal(signal.SIGKILL)
             return True
         return False
 
-    sampled_run(out, command(images, out, busy_ms=200), kill)
+    sampled_run(out, command(images, out, busy_ms=3000), kill)
     assert "running (process" in texts[0]
     killed = Page(divainfer.report(out))
     assert "ended without a word" in killed.text and "Time split" in killed.headings("h3")
     sampled_run(out, ["resume", out])
     again = Page(divainfer.report(out))
     assert "finished" in again.text and "run time, 2 starts" in again.text
-    assert int(again.row()["# Image"]) >= 60
+    # What was done between the last sample and the kill, nobody has counted.
+    assert int(again.row()["# Image"]) >= 8
 
 
 def test_two_runs_side_by_side(finished, images, tmp_path):
@@ -327,7 +337,7 @@ def test_two_runs_side_by_side(finished, images, tmp_path):
         assert words in page.text, words
     assert "results 64 64 × 1" in page.text
     speeds = [summary(out)["frames_per_second"] for out in (finished, other)]
-    assert re.search(r"frames/s {:.2f} {:.2f} × {:.2g}".format(*speeds, speeds[1] / speeds[0]), page.text)
+    assert re.search(r"frames/s {:.2f} {:.2f} × {:.3g}".format(*speeds, speeds[1] / speeds[0]), page.text)
     assert {"Time split", "Detections by class"} <= set(page.headings("h3"))
     same = Page(divainfer.report(finished, finished, str(tmp_path / "same.html")))
     assert "are the same" in same.text
