@@ -13,7 +13,8 @@ from .chartset import Run
 from .evidence import Evidence
 from .figures import STATES
 from .markup import code, escaped, paragraph, section, table
-from .page import document, figures, percent, state_words
+from .page import document, figures, state_words
+from .units import percent
 
 Number = Optional[float]
 

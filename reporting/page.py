@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
-import time
-from typing import Any, Dict, Iterable, List, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Sequence
 
 from ..commandline import run_command
 from ..config import AUTO, FIELDS, option_name
@@ -19,8 +17,8 @@ from .pictures import Album, Picture
 from .seedtable import seed_row
 from .style import STYLE
 from .timeline import role_name
+from .units import duration, gibibytes, moment, percent
 
-_GIBI = float(1 << 30)
 _HEAD = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -43,7 +41,7 @@ def document(title: str, parts: Iterable[str], written: float) -> str:
         parts: HTML.
         written: when, seconds since 1970.
     """
-    foot = "<footer>Written {} by divainfer.</footer>".format(escaped(_moment(written)))
+    foot = "<footer>Written {} by divainfer.</footer>".format(escaped(moment(written)))
     body = "\n".join(part for part in parts if part)
     return "{}{}\n{}\n</body>\n</html>\n".format(_HEAD.format(title=escaped(title), style=STYLE), body, foot)
 
@@ -106,21 +104,6 @@ def pictures(found: Sequence[Picture]) -> str:
 def state_words(evidence: Evidence) -> str:
     """How the run stands, in one sentence."""
     return evidence.status.lines()[0].replace("{}: ".format(evidence.status.out), "", 1)
-
-
-def percent(share: Optional[float]) -> str:
-    """A share for people."""
-    return "–" if share is None else "{:.1f} %".format(100 * share)
-
-
-def gibibytes(size: Optional[float]) -> str:
-    """A size for people."""
-    return "–" if size is None else "{:.1f} GiB".format(size / _GIBI)
-
-
-def duration(seconds: float) -> str:
-    """A time for people: "12.3 s", "1:02:03"."""
-    return "{:.1f} s".format(seconds) if seconds < 600 else str(datetime.timedelta(seconds=round(seconds)))
 
 
 def model_name(evidence: Evidence) -> str:
@@ -386,7 +369,7 @@ def _start_table(evidence: Evidence) -> str:
         return ""
     rows = [
         [
-            escaped("–" if start.began is None else _moment(start.began)),
+            escaped("–" if start.began is None else moment(start.began)),
             escaped(duration(start.seconds)),
             "{:,}".format(sum(worker.stats.images for worker in start.workers)),
             "{:,}".format(sum(worker.stats.failures for worker in start.workers)),
@@ -397,10 +380,6 @@ def _start_table(evidence: Evidence) -> str:
     ]
     heads = ["start", "lasted", "results", "failures", "workers", "known by"]
     return "<h3>Starts</h3>" + table(heads, rows, range(1, 5))
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(seconds))
 
 
 def _path(image: bytes) -> str:

@@ -55,7 +55,8 @@ footer { margin-top: 2.5rem; color: var(--soft); font-size: .85rem; }
 @media print {
   :root { color-scheme: light; LIGHT }
   body { max-width: none; padding: 0; font-size: 10.5pt; }
-  .charts, .charts.narrow { grid-template-columns: 1fr 1fr; gap: .8rem 1rem; }
+  .charts { grid-template-columns: 1fr 1fr; gap: .8rem 1rem; }
+  .charts.narrow { grid-template-columns: 1fr 1fr 1fr; }
   .scroll, pre { overflow: visible; }
   pre { white-space: pre-wrap; }
   h2 { break-after: avoid; }
