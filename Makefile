@@ -36,7 +36,6 @@ docs: $(STAMP) ## the pages that are made from the code
 	$(BIN)/python docs/make_prometheus.py
 
 benchmarks: $(STAMP) ## writes JSON and plots to benchmarks/out
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) --editable '.[cpu,test,bench]'
 	$(BIN)/python benchmarks/peers
 	$(BIN)/python benchmarks/pool.py
 	$(BIN)/python benchmarks/seed_tables.py

@@ -25,6 +25,7 @@ __all__ = [
     "dry_run",
     "failures",
     "merge",
+    "report",
     "results",
     "resume",
     "run",
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from .output.merge import merge
     from .output.results import Result, results
     from .output.verify import verify
+    from .reporting.report import report
     from .worker.engines.base import Engine, EngineInfo, EngineSpec
 
 _HOMES = {
@@ -59,6 +61,7 @@ _HOMES = {
     "dry_run": ".dispatcher.run",
     "failures": ".output.failures",
     "merge": ".output.merge",
+    "report": ".reporting.report",
     "results": ".output.results",
     "resume": ".dispatcher.run",
     "run": ".dispatcher.run",

@@ -118,6 +118,21 @@ class WorkerOrders:
     hang_timeout: float
 
 
+@dataclasses.dataclass(frozen=True)
+class ReportOrders:
+    """What the process that writes a report is told. Paths are text with surrogate escapes.
+
+    Attributes:
+        name: its name.
+        parent: process id of the dispatcher.
+        out: output folder.
+    """
+
+    name: str
+    parent: int
+    out: str
+
+
 def read_orders(kind: Type[Orders]) -> Orders:
     """Takes the orders from standard input and makes the process a proper child. To be called first."""
     faulthandler.enable()

@@ -133,7 +133,7 @@ def resume_command(folder: str, debug: bool, **options: Any) -> None:
 
 
 @main.command("tune", short_help="Find the smallest setting that is as fast as any.")
-@functools.partial(_options, left_out=("out", "retry", "force", "progress", "grace", "metrics_port"))
+@functools.partial(_options, left_out=("out", "retry", "force", "progress", "grace", "metrics_port", "report"))
 @click.option("--config", "config_file", metavar="FILE", default=None, help="TOML file with any options of `run`.")
 @click.option(
     "--out", default="divainfer-tune.toml", show_default=True, metavar="FILE",
@@ -250,6 +250,24 @@ def failures_command(folder: str, kind: str, as_json: bool, paths: bool, null: b
                     click.echo("    to see it again: {}".format(failed.repeat))
     if not shown:
         say("No failure{}.".format(" of the kind {!r}".format(kind) if kind else ""))
+
+
+@main.command("report", short_help="Write the report of a run, or of two side by side.")
+@click.argument("folder", metavar="DIR")
+@click.argument("other", metavar="[DIR2]", required=False)
+@click.option(
+    "-o", "--output", "file", metavar="FILE", default=None, help="The page.  [default: DIR/.divainfer/report.html]"
+)
+def report_command(folder: str, other: Optional[str], file: Optional[str]) -> None:
+    """Write the report of the run in DIR as one HTML file, while it goes on or after: figures, charts, pictures, the verdict.
+
+    With a second folder: both runs side by side, in DIR/.divainfer/comparison.html.
+    """
+    with _reporting():
+        from . import report
+
+        path = report(folder, other, file)
+    click.echo(one_line(path))
 
 
 @main.command("verify", short_help="Check each result against the ledger.")

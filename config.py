@@ -299,6 +299,9 @@ class RunConfig:
         _address,
         "PORT|HOST:PORT",
     )
+    report: bool = _option(
+        True, "Write report.html into the run folder at the end of a start that took 10 s or more.", _flag
+    )
 
     def __post_init__(self) -> None:
         for name, field in self.__dataclass_fields__.items():  # type: ignore[attr-defined]

@@ -5,14 +5,14 @@ images.lst        the image list, absolute paths, each ended by a NUL byte
 images.idx        where each path starts in it, uint64 little-endian, one more than there are images
 ledger            what is done (see `ledger.py`)
 failures.jsonl    one JSON object a failure; written anew from the ledger at each start
-metrics.jsonl     what was measured, once a second (see `monitor/sample.py`)
 progress.json     how far it is, renewed every second while a dispatcher works here
 metrics.jsonl     what GPUs, processes and queues did, a line a second, over all starts (see `monitor/sample.py`)
 summary.json      figures of the last start, once it ended
+report.html       the run for people: figures, charts, pictures; comparison.html beside it: of two runs
 reserve           room for the summary, should the disk be full by then
 lock              held while a dispatcher works here; says who held it last
 lock.owner        who works here, on file systems without locks (see `ownerfile.py`)
-logs/             one file a worker, and one for its loaders
+logs/             one file a worker, one for its loaders, and one of the report
 drawn/            pictures that `divainfer draw` has made
 parts/            results being written, renamed to their place when whole; what each worker computes
 """
@@ -45,10 +45,11 @@ class RunFolder:
         self.index = os.path.join(self.path, "images.idx")
         self.ledger = os.path.join(self.path, "ledger")
         self.failures = os.path.join(self.path, "failures.jsonl")
-        self.metrics = os.path.join(self.path, "metrics.jsonl")
         self.progress = os.path.join(self.path, "progress.json")
-        self.metrics = os.path.join(self.path, "metrics.jsonl")
         self.summary = os.path.join(self.path, "summary.json")
+        self.metrics = os.path.join(self.path, "metrics.jsonl")
+        self.report = os.path.join(self.path, "report.html")
+        self.comparison = os.path.join(self.path, "comparison.html")
         self.reserve = os.path.join(self.path, "reserve")
         self.lock = os.path.join(self.path, "lock")
         self.owner = os.path.join(self.path, "lock.owner")

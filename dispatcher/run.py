@@ -21,6 +21,7 @@ from ..output.formats import BLOCK_IMAGES, USUAL_BYTES, begin_anew
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord, now, read_run_record
 from .diskspace import space_note
+from .endreport import EndReport
 from .fingerprint import check_same_run
 from .interrupts import sigterm_as_ctrl_c
 from .listing import source_digest, write_listing
@@ -58,8 +59,9 @@ def run(config: RunConfig, say: Optional[Say] = None) -> Summary:
     if not config.out:
         raise ConfigError("--out is missing: give the folder for the results.")
     folder = RunFolder(config.out)
-    with exporting(config, say) as exporter, _disk_troubles(folder), RunLock(folder, say) as lock:
-        return _begin(plan, folder, _earlier_listing(config, folder), lock, say, exporter)
+    with EndReport(folder, say) as report, exporting(config, say) as exporter:
+        with _disk_troubles(folder), RunLock(folder, say) as lock:
+            return _begin(plan, folder, _earlier_listing(config, folder), lock, report, exporter, say)
 
 
 @sigterm_as_ctrl_c()
@@ -80,7 +82,8 @@ def resume(out: str, say: Optional[Say] = None, **changes: Any) -> Summary:
     say = say or log.info
     folder = RunFolder(out)
     read_run_record(folder)  # Before the lock, which would make a folder where there is none.
-    with _disk_troubles(folder), RunLock(folder, say) as lock:
+    report = EndReport(folder, say)
+    with report, _disk_troubles(folder), RunLock(folder, say) as lock:
         record = read_run_record(folder)
         plan = make_plan(resolve(dict(record.config, **changes), {}))
         if not _listing_is_there(record, folder):
@@ -90,7 +93,7 @@ def resume(out: str, say: Optional[Say] = None, **changes: Any) -> Summary:
                 )
             )
         with exporting(plan.config, say) as exporter:
-            return _begin(plan, folder, record.listing, lock, say, exporter)
+            return _begin(plan, folder, record.listing, lock, report, exporter, say)
 
 
 def _earlier_listing(config: RunConfig, folder: RunFolder) -> Optional[Listing]:
@@ -120,7 +123,13 @@ def _listing_is_there(record: RunRecord, folder: RunFolder) -> bool:
 
 
 def _begin(
-    plan: Plan, folder: RunFolder, listing: Optional[Listing], lock: RunLock, say: Say, exporter: Optional[Exporter]
+    plan: Plan,
+    folder: RunFolder,
+    listing: Optional[Listing],
+    lock: RunLock,
+    report: EndReport,
+    exporter: Optional[Exporter],
+    say: Say,
 ) -> Summary:
     """Checks that this is the run that the folder holds, if it holds one, and starts it.
 
@@ -129,8 +138,9 @@ def _begin(
         folder: the run folder, locked.
         listing: the image list that is in the folder already; None to make it.
         lock: the folder's.
-        say: takes sentences.
+        report: follows the start.
         exporter: serves the samples; None for nobody.
+        say: takes sentences.
     """
     config = plan.config
     # The list of an earlier run stays until it is certain that this is the same run.
@@ -159,7 +169,9 @@ def _begin(
         say(note)
     if compared.passed_over:
         say("--force: going on in spite of: {}.".format("; ".join(compared.passed_over)))
-    return Start(plan, folder, made, say, lock=lock, exporter=exporter).run()
+    start = Start(plan, folder, made, say, lock=lock, exporter=exporter)
+    report.begin(start, config)
+    return start.run()
 
 
 def _record(

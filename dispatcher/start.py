@@ -87,6 +87,8 @@ class Start:
         self._remember = remember
         self._watch = watch
         self._exporter = exporter
+        #: When the operator asked for the end (`time.monotonic`, seconds), once it has ended; None when nobody did.
+        self.interrupted_at: Optional[float] = None
 
     def run(self) -> Summary:
         """Does what is left to do.
@@ -159,6 +161,7 @@ class Start:
             finally:
                 _release(folder)
                 sampling.close()
+                self.interrupted_at = interrupts.since
                 stopped = not finished and interrupts.since is not None
                 summary = self._summary(crews, before.count(RESULT), stopped, error, time.monotonic() - started)
                 with contextlib.suppress(OSError):

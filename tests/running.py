@@ -94,7 +94,8 @@ def _program(*arguments: str) -> List[str]:
 
 def _environment(env: Optional[Dict[str, str]]) -> Dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DIVAINFER_")}
-    return dict(clean, **(env or {}))
+    # A report takes some seconds, and these tests may take longer than the runs that need none.
+    return dict(clean, **dict({"DIVAINFER_REPORT": "0"}, **(env or {})))
 
 
 def _command(process: psutil.Process) -> List[str]:

@@ -1,4 +1,4 @@
-"""The plot of what was measured, as SVG, where matplotlib is installed."""
+"""The plot of what was measured, as SVG."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import Any, Optional, Sequence
 from .figures import Row
 from .sweep import DECODE, ENGINE, RUN, Choice
 
-#: The sentence for who has no matplotlib.
-HINT = 'For a plot as well install matplotlib: pip install "divainfer[plot]".'
 #: Of the palette of Okabe and Ito, which eyes of all kinds tell apart.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _GREY = "#777777"
 
 
-def draw(found: Sequence[Row], choice: Optional[Choice], devices: int, path: str) -> bool:
+def draw(found: Sequence[Row], choice: Optional[Choice], devices: int, path: str) -> None:
     """Draws the engine's ceiling by batch size, and the runs below both ceilings by loaders.
 
     Args:
@@ -23,18 +21,13 @@ def draw(found: Sequence[Row], choice: Optional[Choice], devices: int, path: str
         devices: workers of a run.
         path: of the SVG file.
 
-    Returns:
-        Whether it is there; False without matplotlib.
-
     Raises:
         OSError: when the disk refuses.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(10, 4.2))
     FigureCanvasSVG(figure)
     engine, runs = figure.subplots(1, 2)
@@ -44,7 +37,6 @@ def draw(found: Sequence[Row], choice: Optional[Choice], devices: int, path: str
     # The same figures give the same file: without a date, and with names inside that are not drawn by lot.
     with rc_context({"svg.hashsalt": "divainfer"}):
         figure.savefig(path, format="svg", metadata={"Date": None})
-    return True
 
 
 def _draw_engine(found: Sequence[Row], axes: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import os
@@ -21,7 +20,7 @@ from ..imagelist import ImageList
 from ..machine import usable_cores
 from .figures import describe_machine, rows
 from .outcome import OutcomeFiles, Tuned, check_options
-from .plot import HINT, draw
+from .plot import draw
 from .sample import Sample
 from .sweep import DECODE, ENGINE, RUN, Limits, Step, Sweep
 from .trial import Outcome, Trial, run_trial, trial_config
@@ -235,14 +234,9 @@ class _Tuner:
         elif os.path.exists(self._files.toml):
             self._say("{}: it is of an earlier tuning, and stays as it is.".format(self._files.toml))
         try:
-            drawn = draw(rows(tuned.trials), tuned.choice, len(self._plan.devices), self._files.svg)
+            draw(rows(tuned.trials), tuned.choice, len(self._plan.devices), self._files.svg)
         except OSError as error:
             raise RunFailed("{}: it cannot be written ({}).".format(self._files.svg, error.strerror or error))
-        if not drawn:
-            self._say(HINT)
-            with contextlib.suppress(FileNotFoundError):
-                # One of an earlier tuning would show other figures.
-                os.unlink(self._files.svg)
         return tuned
 
 

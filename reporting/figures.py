@@ -1,0 +1,276 @@
+"""A run in figures: what its starts did together. Pure: of workers' sums and of samples, as they were recorded."""
+
+from __future__ import annotations
+
+import collections
+import statistics
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from ..histogram import sum_of
+from ..messages import WorkerStats
+from ..monitor.facts import ratio
+from ..monitor.sample import GpuSample, Sample
+from .timeline import Timeline
+
+#: What a worker's time goes to from its first batch on, in the order in which it is shown.
+STATES = ("busy", "starved", "blocked", "idle")
+#: What a start is known by.
+METRICS, SUMMARY, PROGRESS = "metrics.jsonl", "summary.json", "progress.json"
+
+
+class Worker(NamedTuple):
+    """A worker in one start, or in all.
+
+    Attributes:
+        number: its place in `--gpus`.
+        device: its device's label.
+        on_gpu: whether that is a GPU.
+        restarts: how often it was started again.
+        loaders: how many it had at the end; 0 where that is not known.
+        stats: its sums.
+        times: histograms by what they are of; empty where there are none.
+        description: of its engine, by itself; "" where that is not known.
+    """
+
+    number: int
+    device: str
+    on_gpu: bool
+    restarts: int
+    loaders: int
+    stats: WorkerStats
+    times: Dict[str, List[int]] = {}
+    description: str = ""
+
+    @property
+    def shares(self) -> Dict[str, float]:
+        """Shares of its time from its first batch on, 0 to 1, by state: the engine's own record."""
+        return {state: ratio(getattr(self.stats, state), self.stats.span) for state in STATES}
+
+
+class StartFigures(NamedTuple):
+    """One start.
+
+    Attributes:
+        began: seconds since 1970; None where that is not known.
+        seconds: its wall time.
+        workers: an entry a worker.
+        source: which file tells.
+    """
+
+    began: Optional[float]
+    seconds: float
+    workers: Tuple[Worker, ...]
+    source: str
+
+
+class Gpu(NamedTuple):
+    """A GPU over all samples; None where its driver does not say.
+
+    Attributes:
+        uuid: its name for the driver.
+        label: "GPU 2 (NVIDIA H200)".
+        utilisation: mean of what its driver says, 0 to 1.
+        memory_used: bytes, the most there were.
+        memory_total: bytes.
+        power: watts, mean.
+        power_limit: watts.
+        temperature: degrees Celsius, the most there were.
+        clock: MHz, mean.
+        throttled: share of the samples in which its clock was lower than it could be, 0 to 1, by reason.
+        ecc_errors: uncorrected memory errors at the end.
+        gone: why it does not answer any more; "" when it does.
+    """
+
+    uuid: str
+    label: str
+    utilisation: Optional[float]
+    memory_used: Optional[float]
+    memory_total: Optional[int]
+    power: Optional[float]
+    power_limit: Optional[float]
+    temperature: Optional[float]
+    clock: Optional[float]
+    throttled: Dict[str, float]
+    ecc_errors: Optional[int]
+    gone: str
+
+
+class Figures(NamedTuple):
+    """All starts together.
+
+    Attributes:
+        starts: one entry a start, the oldest first.
+        workers: their sums over all starts.
+        busy_median: of the workers' busy shares in the timeline's intervals; None without samples.
+        utilisation: mean of the GPUs' utilisation as their driver says, 0 to 1; None where there is none.
+        utilisation_median: the median of the same.
+        utilisation_samples: of how many these are.
+        gpus: one entry a GPU; empty where none was sampled.
+    """
+
+    starts: Tuple[StartFigures, ...]
+    workers: Tuple[Worker, ...]
+    busy_median: Optional[float]
+    utilisation: Optional[float]
+    utilisation_median: Optional[float]
+    utilisation_samples: int
+    gpus: Tuple[Gpu, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all starts."""
+        return sum(start.seconds for start in self.starts)
+
+    @property
+    def images(self) -> int:
+        """Results written in these starts."""
+        return int(self.total("images"))
+
+    @property
+    def failures(self) -> int:
+        """Failure records made in these starts."""
+        return int(self.total("failures"))
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether there are GPUs."""
+        return any(worker.on_gpu for worker in self.workers)
+
+    @property
+    def processes(self) -> int:
+        """Workers of the start that had most. Each has a device of its own."""
+        return max((len(start.workers) for start in self.starts), default=0)
+
+    @property
+    def busy(self) -> Optional[float]:
+        """Share of the workers' time from their first batch on in which their engines computed; None without a batch."""
+        span = self.total("span")
+        return self.total("busy") / span if span else None
+
+    @property
+    def frames_per_second(self) -> float:
+        """Results a second of wall time, the engines' start included, as in the seed's tables."""
+        return ratio(self.images, self.seconds)
+
+    @property
+    def frames_per_device(self) -> float:
+        """The same for each device."""
+        return ratio(self.images, sum(start.seconds * len(start.workers) for start in self.starts))
+
+    @property
+    def restarts(self) -> int:
+        """Workers that were started again."""
+        return sum(worker.restarts for worker in self.workers)
+
+    def total(self, name: str) -> float:
+        """The sum over all workers of a field of `WorkerStats`."""
+        return float(sum(getattr(worker.stats, name) for worker in self.workers))
+
+    def share(self, state: str) -> float:
+        """The share of one of STATES in the time of all workers, 0 to 1."""
+        return ratio(self.total(state), self.total("span"))
+
+    def times(self, name: str) -> List[int]:
+        """A histogram of all workers together."""
+        return sum_of(worker.times.get(name, []) for worker in self.workers)
+
+
+def make_figures(
+    starts: Sequence[StartFigures], samples: Sequence[Sequence[Sample]], timeline: Optional[Timeline]
+) -> Figures:
+    """Adds up.
+
+    Args:
+        starts: one entry a start, the oldest first.
+        samples: of these starts, where there are any.
+        timeline: of these samples.
+    """
+    gpu = [one.utilisation for start in samples for sample in start for one in sample.gpus if not one.gone]
+    known = [utilisation for utilisation in gpu if utilisation is not None]
+    busy = [value for curve in timeline.busy for value in curve.values if value is not None] if timeline else []
+    return Figures(
+        starts=tuple(starts),
+        workers=_together(starts),
+        busy_median=statistics.median(busy) if busy else None,
+        utilisation=statistics.mean(known) if known else None,
+        utilisation_median=statistics.median(known) if known else None,
+        utilisation_samples=len(known),
+        gpus=_gpus([gpu for start in samples for sample in start for gpu in sample.gpus]),
+    )
+
+
+def workers_of(sample: Sample, on_gpu: Dict[str, bool]) -> Tuple[Worker, ...]:
+    """The workers as a sample has them.
+
+    Args:
+        sample: a start's last one.
+        on_gpu: whether a device of this label is a GPU, where it is known otherwise.
+    """
+    return tuple(
+        Worker(
+            worker.number,
+            worker.device,
+            on_gpu.get(worker.device, bool(worker.uuid)),
+            worker.restarts,
+            worker.loaders,
+            worker.stats,
+            worker.times,
+        )
+        for worker in sample.workers
+    )
+
+
+def _gpus(samples: Sequence[GpuSample]) -> Tuple[Gpu, ...]:
+    by_uuid: Dict[str, List[GpuSample]] = {}
+    for sample in samples:
+        by_uuid.setdefault(sample.uuid, []).append(sample)
+    return tuple(_gpu(several) for several in sorted(by_uuid.values(), key=lambda several: several[-1].index))
+
+
+def _gpu(samples: Sequence[GpuSample]) -> Gpu:
+    last = samples[-1]
+    answered = [sample for sample in samples if not sample.gone] or [last]
+    reasons = collections.Counter(reason for sample in answered for reason in sample.throttled)
+    return Gpu(
+        uuid=last.uuid,
+        label="GPU {} ({})".format(answered[-1].index, answered[-1].name or "no name"),
+        utilisation=_mean([sample.utilisation for sample in answered]),
+        memory_used=max(
+            (float(sample.memory_used) for sample in answered if sample.memory_used is not None), default=None
+        ),
+        memory_total=answered[-1].memory_total,
+        power=_mean([sample.power for sample in answered]),
+        power_limit=answered[-1].power_limit,
+        temperature=max((sample.temperature for sample in answered if sample.temperature is not None), default=None),
+        clock=_mean([sample.clock for sample in answered]),
+        throttled={reason: count / len(answered) for reason, count in reasons.most_common()},
+        ecc_errors=answered[-1].ecc_errors,
+        gone=last.gone,
+    )
+
+
+def _mean(values: Sequence[Optional[float]]) -> Optional[float]:
+    known = [value for value in values if value is not None]
+    return statistics.mean(known) if known else None
+
+
+def _together(starts: Sequence[StartFigures]) -> Tuple[Worker, ...]:
+    sums: Dict[Tuple[int, str], Worker] = {}
+    for worker in (worker for start in starts for worker in start.workers):
+        key = worker.number, worker.device
+        if key not in sums:
+            sums[key] = worker
+            continue
+        before = sums[key]
+        added = [a + b for a, b in zip(before.stats, worker.stats)]
+        stats = WorkerStats(*added)._replace(  # type: ignore[arg-type]
+            queued=worker.stats.queued, slots=worker.stats.slots, loaders=worker.stats.loaders
+        )
+        names = sorted(set(before.times) | set(worker.times))
+        sums[key] = worker._replace(
+            restarts=before.restarts + worker.restarts,
+            stats=stats,
+            times={name: sum_of([before.times.get(name, []), worker.times.get(name, [])]) for name in names},
+            description=worker.description or before.description,
+        )
+    return tuple(sums[key] for key in sorted(sums))

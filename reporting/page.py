@@ -1,0 +1,386 @@
+"""The page: what is known of a run as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterable, List, Sequence
+
+from ..commandline import run_command
+from ..config import AUTO, FIELDS, option_name
+from ..histogram import Histogram
+from ..monitor.status import FAILED_RUN, KILLED, SILENT
+from . import chartset
+from .chartset import LATENCIES, Chart, Run
+from .evidence import Evidence
+from .figures import STATES, Worker
+from .markup import code, escaped, folded, paragraph, section, table
+from .pictures import Album, Picture
+from .seedtable import seed_row
+from .style import STYLE
+from .timeline import role_name
+from .units import duration, gibibytes, moment, percent
+
+_HEAD = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+{style}
+</style>
+</head>
+<body>
+"""
+
+
+def document(title: str, parts: Iterable[str], written: float) -> str:
+    """A whole page.
+
+    Args:
+        title: of the window.
+        parts: HTML.
+        written: when, seconds since 1970.
+    """
+    foot = "<footer>Written {} by divainfer.</footer>".format(escaped(moment(written)))
+    body = "\n".join(part for part in parts if part)
+    return "{}{}\n{}\n</body>\n</html>\n".format(_HEAD.format(title=escaped(title), style=STYLE), body, foot)
+
+
+def report_page(evidence: Evidence, album: Album) -> str:
+    """The report of one run.
+
+    Args:
+        evidence: what is known of it.
+        album: pictures of its images.
+    """
+    run = Run("this run", evidence)
+    return document(
+        "Report of {}".format(evidence.folder.out),
+        [
+            _top(evidence),
+            _tiles(evidence),
+            _notes(evidence),
+            _seed_table(evidence),
+            section("Over time", [figures(chartset.throughput([run]) + chartset.over_time([run]))]),
+            section("Workers", [figures(chartset.time_split([run])), _workers(evidence)]),
+            section("How long things took", [figures(chartset.latencies([run]), "narrow"), _quantiles(evidence)]),
+            section("GPUs", [figures(chartset.gpus([run])), _gpus(evidence)]),
+            section("Machine", [figures(chartset.machine([run])), _machine(evidence)]),
+            section(
+                "Detections",
+                [_survey(evidence), figures(chartset.detections([run])), pictures(album.found), _late(album)],
+            ),
+            section("Failures", [_failures(evidence), pictures(album.failed)]),
+            section("What ran", _what_ran(evidence)),
+        ],
+        evidence.time,
+    )
+
+
+def figures(found: Sequence[Chart], kind: str = "") -> str:
+    """Charts side by side."""
+    if not found:
+        return ""
+    one = "<figure><h3>{}</h3>{}<figcaption>{}</figcaption></figure>"
+    inside = "\n".join(one.format(escaped(chart.title), chart.svg, escaped(chart.caption)) for chart in found)
+    return '<div class="{}">\n{}\n</div>'.format(("charts " + kind).strip(), inside)
+
+
+def pictures(found: Sequence[Picture]) -> str:
+    """Pictures side by side."""
+    if not found:
+        return ""
+    one = '<figure><img src="{}" width="{}" height="{}" alt="{}" loading="lazy"><figcaption>{}<br>{}</figcaption></figure>'
+    inside = "\n".join(
+        one.format(
+            picture.uri, picture.width, picture.height, escaped(_path(picture.image)), code(_path(picture.image)),
+            escaped(picture.text),
+        )
+        for picture in found
+    )  # fmt: skip
+    return '<div class="pictures">\n{}\n</div>'.format(inside)
+
+
+def state_words(evidence: Evidence) -> str:
+    """How the run stands, in one sentence."""
+    return evidence.status.lines()[0].replace("{}: ".format(evidence.status.out), "", 1)
+
+
+def model_name(evidence: Evidence) -> str:
+    """The model, or the engine where that needs none."""
+    config = evidence.record.config
+    return str(config.get("model") or config.get("engine") or "")
+
+
+# --- parts
+
+
+def _top(evidence: Evidence) -> str:
+    status = evidence.status
+    parts = ["<h1>{}</h1>".format(escaped(status.out)), paragraph(state_words(evidence), "soft")]
+    bad = status.state in (FAILED_RUN, KILLED, SILENT)
+    said = (
+        evidence.verdict or "Nothing tells what bounds this run: no batch was computed, or nothing was recorded of it."
+    )
+    said = said[:1].upper() + said[1:]
+    parts.append('<p class="verdict{}">{}</p>'.format(" bad" if bad else "", escaped(said)))
+    return "<header>\n{}\n</header>".format("\n".join(parts))
+
+
+def _tiles(evidence: Evidence) -> str:
+    status, totals = evidence.status, evidence.figures
+    done = status.results + status.failures
+    tiles = [
+        ("{:,} of {:,}".format(done, status.images), "images are done"),
+        ("{:,}".format(status.failures), "failures"),
+    ]
+    if totals.workers:
+        tiles += [
+            (
+                duration(totals.seconds),
+                "run time" + (", {} starts".format(len(totals.starts)) if totals.starts[1:] else ""),
+            ),
+            ("{:.2f}".format(totals.frames_per_second), "frames/s"),
+            (percent(totals.busy), "busy"),
+        ]
+    if totals.utilisation is not None:
+        tiles.append((percent(totals.utilisation), "GPU utilisation"))
+    if totals.restarts:
+        tiles.append(("{:,}".format(totals.restarts), "workers started again"))
+    if status.open and status.seconds_left:
+        tiles.append((duration(status.seconds_left), "left"))
+    inside = "\n".join(
+        "<div><b>{}</b><span>{}</span></div>".format(escaped(big), escaped(small)) for big, small in tiles
+    )
+    return '<div class="tiles">\n{}\n</div>'.format(inside)
+
+
+def _notes(evidence: Evidence) -> str:
+    if not evidence.notes:
+        return ""
+    return '<ul class="notes">{}</ul>'.format("".join("<li>{}</li>".format(escaped(note)) for note in evidence.notes))
+
+
+def _seed_table(evidence: Evidence) -> str:
+    if not evidence.figures.workers:
+        return ""
+    row = seed_row(evidence)
+    parts = ["<pre>{}</pre>".format("\n".join(escaped(line) for line in row.markdown().splitlines()))]
+    return section("Row for the table of 2019", parts + [paragraph(" ".join(row.notes), "soft")])
+
+
+def _workers(evidence: Evidence) -> str:
+    heads = [
+        "worker",
+        "device",
+        "results",
+        "failures",
+        *STATES,
+        "writing",
+        "batches",
+        "frames a batch",
+        "loaders",
+        "restarts",
+    ]
+    rows = [[escaped(cell) for cell in _worker_cells(worker)] for worker in evidence.figures.workers]
+    return table(heads, rows, range(2, len(heads))) if rows else ""
+
+
+def _worker_cells(worker: Worker) -> List[str]:
+    stats = worker.stats
+    return [
+        str(worker.number),
+        worker.device,
+        "{:,}".format(stats.images),
+        "{:,}".format(stats.failures),
+        *(percent(worker.shares[state]) for state in STATES),
+        percent(stats.writing / stats.span if stats.span else None),
+        "{:,}".format(stats.batches),
+        "{:.1f}".format(stats.images / stats.batches) if stats.batches else "–",
+        str(worker.loaders or "–"),
+        str(worker.restarts),
+    ]
+
+
+def _quantiles(evidence: Evidence) -> str:
+    rows = []
+    for name, (title, _) in LATENCIES.items():
+        counted = Histogram(evidence.figures.times(name))
+        if counted.total:
+            quantiles = [counted.quantile(share) or 0.0 for share in (0.5, 0.9, 0.99, 1.0)]
+            cells = ["{:,}".format(counted.total)] + ["{:.3g} ms".format(1000 * seconds) for seconds in quantiles]
+            rows.append([escaped(cell) for cell in [title, *cells]])
+    if not rows:
+        return ""
+    heads = ["", "times", "half within", "90 % within", "99 % within", "all within"]
+    # "All within" is not so of what took longer than the histogram's last bound.
+    note = "To the next bound of the histogram, which are 41 % apart; the last bound is 105 s."
+    return table(heads, rows, range(1, 6)) + paragraph(note, "soft")
+
+
+def _gpus(evidence: Evidence) -> str:
+    rows = []
+    for gpu in evidence.figures.gpus:
+        throttled = ", ".join("{} {}".format(reason, percent(share)) for reason, share in gpu.throttled.items())
+        limit = " of {:.0f}".format(gpu.power_limit) if gpu.power_limit else ""
+        cells = [
+            gpu.label,
+            percent(gpu.utilisation),
+            gibibytes(gpu.memory_used) + (" of " + gibibytes(gpu.memory_total) if gpu.memory_total else ""),
+            "–" if gpu.power is None else "{:.0f}{} W".format(gpu.power, limit),
+            "–" if gpu.temperature is None else "{:.0f} °C".format(gpu.temperature),
+            "–" if gpu.clock is None else "{:.0f} MHz".format(gpu.clock),
+            throttled or "no",
+            "–" if gpu.ecc_errors is None else "{:,}".format(gpu.ecc_errors),
+            gpu.gone or "answers",
+            gpu.uuid,
+        ]
+        rows.append([escaped(cell) for cell in cells])
+    heads = [
+        "GPU",
+        "utilisation",
+        "memory, most",
+        "power",
+        "hottest",
+        "clock",
+        "throttled",
+        "ECC errors",
+        "at the end",
+        "UUID",
+    ]
+    return table(heads, rows, range(1, 6)) if rows else ""
+
+
+def _machine(evidence: Evidence) -> str:
+    host = evidence.host
+    if host is None:
+        return ""
+    rows = [
+        ["cores this run may use", "{:g}".format(host.cores)],
+        ["memory", gibibytes(host.memory_total)],
+        ["shared memory (/dev/shm)", gibibytes(host.shared_total)],
+    ]
+    rows += [[role_name(role) + " at the end", str(sample.processes)] for role, sample in host.roles.items()]
+    return table(["", ""], [[escaped(cell) for cell in row] for row in rows], [1])
+
+
+def _survey(evidence: Evidence) -> str:
+    survey = evidence.survey
+    if not survey.images:
+        return paragraph("No result was looked at." if survey.of else "There is no result yet.")
+    text = "Of {:,} results {:,} were looked at, spread evenly over the list: {:,} detections, {:.1f} an image; {} without any."
+    sentences = [
+        text.format(
+            survey.of, survey.images, survey.detections, survey.detections / survey.images,
+            "{:,} image{}".format(survey.empty, "" if survey.empty == 1 else "s"),
+        )
+    ]  # fmt: skip
+    if survey.unreadable:
+        text = "{:,} more could not be read; `divainfer verify` tells which results are not as they were written."
+        sentences.append(text.format(survey.unreadable))
+    return paragraph(" ".join(sentences))
+
+
+def _late(album: Album) -> str:
+    return paragraph("Reading images took too long; there would be more pictures.", "soft") if album.late else ""
+
+
+def _failures(evidence: Evidence) -> str:
+    failures = evidence.failures
+    if not failures.total:
+        return paragraph("There is no failure.")
+    rows = []
+    for kind in failures.kinds:
+        reasons = "<br>".join("{} ({:,})".format(escaped(reason), count) for reason, count in kind.reasons)
+        examples = "<br>".join(code(_path(example.image)) for example in kind.examples[:3])
+        rows.append([code(kind.kind), "{:,}".format(kind.count), reasons or "–", examples or "–"])
+    parts = [table(["kind", "images", "commonest reasons", "for example"], rows, [1])]
+    if failures.looked_at < failures.total:
+        text = "Reasons and examples are of the first {:,} of {:,} failures."
+        parts.append(paragraph(text.format(failures.looked_at, failures.total), "soft"))
+    return "\n".join(parts + [paragraph("All of them: divainfer failures DIR", "soft")])
+
+
+def _what_ran(evidence: Evidence) -> List[str]:
+    record = evidence.record
+    rows = [
+        ["model", code(model_name(evidence))],
+        ["images", "{:,}, from {}".format(record.listing.count, code(record.config.get("images")))],
+        ["frame size", escaped("short edge {short_edge_size}, at most {max_size} pixels".format(**_sizes(evidence)))],
+        ["devices", "<br>".join(escaped(device.get("label", "")) for device in record.devices)],
+        ["engine", "<br>".join(escaped(line) for line in _descriptions(evidence))],
+        ["host", escaped(evidence.versions.get("host", "–"))],
+        ["versions", escaped("divainfer {divainfer}, Python {python}".format(**dict(_UNKNOWN, **evidence.versions)))],
+        ["last start", escaped(record.started)],
+    ]
+    if record.overridden:
+        rows.append(
+            ["--force", "<br>".join(escaped("; ".join(one.get("differences", []))) for one in record.overridden)]
+        )
+    command = '<pre class="wrapped">{}</pre>'.format(escaped(run_command(record.config)))
+    return [
+        table(["", ""], rows),
+        "<h3>Options that differ from the defaults</h3>",
+        command,
+        table(["option", "value", "default"], _options(evidence)),
+        _start_table(evidence),
+        folded(
+            "What “auto” came to",
+            _pairs(record.settings),
+        ),
+        folded(
+            "Fingerprint: what decides the results",
+            _pairs(record.fingerprint),
+        ),
+    ]
+
+
+def _pairs(found: Dict[str, Any]) -> str:
+    return table(["", ""], [[escaped(name), code(value)] for name, value in found.items()])
+
+
+_UNKNOWN = {"divainfer": "?", "python": "?"}
+
+
+def _sizes(evidence: Evidence) -> Dict[str, Any]:
+    settings = evidence.record.settings
+    return {name: settings.get(name, "?") for name in ("short_edge_size", "max_size")}
+
+
+def _descriptions(evidence: Evidence) -> List[str]:
+    found = {worker.description for worker in evidence.figures.workers if worker.description}
+    return sorted(found) or [str(evidence.record.config.get("engine", ""))]
+
+
+def _options(evidence: Evidence) -> List[List[str]]:
+    rows = []
+    for name, field in FIELDS.items():
+        value = evidence.record.config.get(name)
+        default = AUTO if field.metadata["auto"] else field.default
+        default = list(default) if isinstance(default, tuple) else default
+        if value is not None and value != default:
+            rows.append([code(option_name(name)), code(value), code(default)])
+    return rows
+
+
+def _start_table(evidence: Evidence) -> str:
+    starts = evidence.figures.starts
+    if not starts:
+        return ""
+    rows = [
+        [
+            escaped("–" if start.began is None else moment(start.began)),
+            escaped(duration(start.seconds)),
+            "{:,}".format(sum(worker.stats.images for worker in start.workers)),
+            "{:,}".format(sum(worker.stats.failures for worker in start.workers)),
+            str(len(start.workers)),
+            escaped(start.source),
+        ]
+        for start in starts
+    ]
+    heads = ["start", "lasted", "results", "failures", "workers", "known by"]
+    return "<h3>Starts</h3>" + table(heads, rows, range(1, 5))
+
+
+def _path(image: bytes) -> str:
+    return image.decode("utf-8", "surrogateescape")

@@ -1,0 +1,234 @@
+"""What happened when: the samples of a run's starts as curves over its running time."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from ..messages import WorkerStats
+from ..monitor.facts import ratio
+from ..monitor.sample import DISPATCHER, GpuSample, Sample
+from .metrics import spread
+
+#: Points of a curve, over all starts: more cannot be told apart on paper.
+MOST_POINTS = 240
+#: The label of the whole machine's curve beside those of the roles.
+ALL_PROGRAMS = "all programs"
+_GIBI = float(1 << 30)
+
+Values = List[Optional[float]]
+
+
+class Curve(NamedTuple):
+    """Something over time.
+
+    Attributes:
+        label: whose.
+        values: one an interval of its timeline; None where it is not known.
+    """
+
+    label: str
+    values: Values
+
+
+class Timeline(NamedTuple):
+    """A run over time, in intervals. What is between two starts is left out.
+
+    Attributes:
+        times: the middle of each interval, seconds of running time. Between two starts there is one with None in all curves.
+        begins: where each start begins, seconds of running time.
+        seconds: running time altogether.
+        frames: results a second, all workers together.
+        busy: share of its time from the first batch on in which each worker's engine computed, 0 to 1.
+        queue: share of its queue that was filled, 0 to 1.
+        gpu_utilisation: of each GPU, as its driver says, 0 to 1.
+        gpu_memory: GiB in use on each.
+        gpu_power: watts.
+        gpu_temperature: degrees Celsius.
+        cpu: cores in use by each role, and by all programs of the machine.
+        memory: GiB in use by each role, and in the whole machine.
+    """
+
+    times: List[float]
+    begins: List[float]
+    seconds: float
+    frames: Values
+    busy: List[Curve]
+    queue: List[Curve]
+    gpu_utilisation: List[Curve]
+    gpu_memory: List[Curve]
+    gpu_power: List[Curve]
+    gpu_temperature: List[Curve]
+    cpu: List[Curve]
+    memory: List[Curve]
+
+
+class _Interval(NamedTuple):
+    """The samples after `before` up to the last of `samples`, in one start that began `offset` seconds into running time."""
+
+    offset: float
+    before: Optional[Sample]
+    samples: List[Sample]
+
+    @property
+    def last(self) -> Sample:
+        return self.samples[-1]
+
+    @property
+    def since(self) -> float:
+        return self.before.seconds if self.before else 0.0
+
+
+def make_timeline(starts: Sequence[Sequence[Sample]], most: int = MOST_POINTS) -> Timeline:
+    """Makes curves of samples.
+
+    Args:
+        starts: the samples of each start, in order; none is empty.
+        most: points of a curve, roughly.
+    """
+    intervals: List[Optional[_Interval]] = []
+    begins: List[float] = []
+    offset = 0.0
+    total = sum(len(samples) for samples in starts)
+    for samples in starts:
+        if begins:
+            intervals.append(None)
+        begins.append(offset)
+        intervals += _intervals(offset, samples, max(2, most * len(samples) // max(1, total)))
+        offset += samples[-1].seconds
+    return Timeline(
+        times=_times(intervals, begins),
+        begins=begins,
+        seconds=offset,
+        frames=[interval and _frames(interval) for interval in intervals],
+        busy=_by_worker(intervals, _busy),
+        queue=_by_worker(intervals, _queue),
+        gpu_utilisation=_by_gpu(intervals, lambda gpu: gpu.utilisation),
+        gpu_memory=_by_gpu(intervals, lambda gpu: None if gpu.memory_used is None else gpu.memory_used / _GIBI),
+        gpu_power=_by_gpu(intervals, lambda gpu: gpu.power),
+        gpu_temperature=_by_gpu(intervals, lambda gpu: gpu.temperature),
+        cpu=_of_host(intervals, _cpu),
+        memory=_of_host(intervals, _memory),
+    )
+
+
+def worker_name(number: int, device: str) -> str:
+    """What a worker is called where there is little room: "GPU 2", which is its own alone, or "worker 2"."""
+    return device.split(" (")[0] if device.startswith("GPU ") else "worker {}".format(number)
+
+
+def role_name(role: str) -> str:
+    """What all processes of a role are called: there is one dispatcher."""
+    return role if role == DISPATCHER else role + "s"
+
+
+def _intervals(offset: float, samples: Sequence[Sample], wanted: int) -> Iterator[_Interval]:
+    before: Optional[Sample] = None
+    begin = 0
+    for end in spread(len(samples), wanted):
+        if samples[end].seconds > (before.seconds if before else 0.0):
+            yield _Interval(offset, before, list(samples[begin : end + 1]))
+            before, begin = samples[end], end + 1
+
+
+def _times(intervals: Sequence[Optional[_Interval]], begins: Sequence[float]) -> List[float]:
+    times: List[float] = []
+    gaps = 0
+    for interval in intervals:
+        if interval is None:
+            gaps += 1
+            times.append(begins[gaps])
+        else:
+            times.append(interval.offset + (interval.since + interval.last.seconds) / 2)
+    return times
+
+
+def _stats(sample: Optional[Sample]) -> Dict[Tuple[int, str], WorkerStats]:
+    return {(worker.number, worker.device): worker.stats for worker in sample.workers} if sample else {}
+
+
+def _frames(interval: _Interval) -> float:
+    before = _stats(interval.before)
+    done = sum(
+        max(0, stats.images - before.get(key, WorkerStats()).images) for key, stats in _stats(interval.last).items()
+    )
+    return ratio(done, interval.last.seconds - interval.since)
+
+
+def _busy(before: WorkerStats, now: WorkerStats, _: Sequence[WorkerStats]) -> Optional[float]:
+    span = now.span - before.span
+    return min(1.0, max(0.0, (now.busy - before.busy) / span)) if span > 0 else None
+
+
+def _queue(before: WorkerStats, now: WorkerStats, moments: Sequence[WorkerStats]) -> Optional[float]:
+    return _mean([stats.queued / stats.slots for stats in moments if stats.slots])
+
+
+def _by_worker(
+    intervals: Sequence[Optional[_Interval]],
+    value: Callable[[WorkerStats, WorkerStats, Sequence[WorkerStats]], Optional[float]],
+) -> List[Curve]:
+    curves: Dict[Tuple[int, str], Curve] = {}
+    for place, interval in enumerate(intervals):
+        if interval is None:
+            continue
+        before = _stats(interval.before)
+        moments = [_stats(sample) for sample in interval.samples]
+        for worker in interval.last.workers:
+            key = worker.number, worker.device
+            curve = curves.setdefault(key, Curve(worker_name(*key), [None] * len(intervals)))
+            seen = [stats[key] for stats in moments if key in stats]
+            curve.values[place] = value(before.get(key, WorkerStats()), worker.stats, seen)
+    return [curves[key] for key in sorted(curves) if _known(curves[key].values)]
+
+
+def _by_gpu(intervals: Sequence[Optional[_Interval]], value: Callable[[GpuSample], Optional[float]]) -> List[Curve]:
+    curves: Dict[str, Curve] = {}
+    numbers: Dict[str, int] = {}
+    for place, interval in enumerate(intervals):
+        found: Dict[str, List[float]] = {}
+        for gpu in (gpu for sample in interval.samples for gpu in sample.gpus) if interval else ():
+            numbers[gpu.uuid] = gpu.index
+            curves.setdefault(gpu.uuid, Curve("GPU {}".format(gpu.index), [None] * len(intervals)))
+            one = None if gpu.gone else value(gpu)
+            if one is not None:
+                found.setdefault(gpu.uuid, []).append(one)
+        for uuid, values in found.items():
+            curves[uuid].values[place] = _mean(values)
+    return [curves[uuid] for uuid in sorted(curves, key=lambda uuid: numbers[uuid]) if _known(curves[uuid].values)]
+
+
+def _of_host(
+    intervals: Sequence[Optional[_Interval]], values: Callable[[Sample], Dict[str, Optional[float]]]
+) -> List[Curve]:
+    curves: Dict[str, Curve] = {}
+    for place, interval in enumerate(intervals):
+        found: Dict[str, List[float]] = {}
+        for sample in interval.samples if interval else ():
+            for label, one in values(sample).items():
+                if one is not None:
+                    found.setdefault(label, []).append(one)
+        for label, several in found.items():
+            curves.setdefault(label, Curve(label, [None] * len(intervals))).values[place] = _mean(several)
+    return [curve for curve in curves.values() if _known(curve.values)]
+
+
+def _cpu(sample: Sample) -> Dict[str, Optional[float]]:
+    if sample.host is None:
+        return {}
+    found: Dict[str, Optional[float]] = {role_name(role): one.cpu for role, one in sample.host.roles.items()}
+    return dict(found, **{ALL_PROGRAMS: sample.host.cpu})
+
+
+def _memory(sample: Sample) -> Dict[str, Optional[float]]:
+    if sample.host is None:
+        return {}
+    found = {role_name(role): None if one.pss is None else one.pss / _GIBI for role, one in sample.host.roles.items()}
+    return dict(found, **{ALL_PROGRAMS: sample.host.memory_used / _GIBI})
+
+
+def _known(values: Values) -> bool:
+    return any(value is not None for value in values)
+
+
+def _mean(values: Sequence[float]) -> Optional[float]:
+    return sum(values) / len(values) if values else None
