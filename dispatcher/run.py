@@ -59,9 +59,8 @@ def run(config: RunConfig, say: Optional[Say] = None) -> Summary:
     if not config.out:
         raise ConfigError("--out is missing: give the folder for the results.")
     folder = RunFolder(config.out)
-    with EndReport(folder, say) as report, exporting(config, say) as exporter:
-        with _disk_troubles(folder), RunLock(folder, say) as lock:
-            return _begin(plan, folder, _earlier_listing(config, folder), lock, report, exporter, say)
+    with EndReport(folder, say) as report, exporting(config, say) as exporter, _locked(folder, say) as lock:
+        return _begin(plan, folder, _earlier_listing(config, folder), lock, report, exporter, say)
 
 
 @sigterm_as_ctrl_c()
@@ -83,7 +82,7 @@ def resume(out: str, say: Optional[Say] = None, **changes: Any) -> Summary:
     folder = RunFolder(out)
     read_run_record(folder)  # Before the lock, which would make a folder where there is none.
     report = EndReport(folder, say)
-    with report, _disk_troubles(folder), RunLock(folder, say) as lock:
+    with report, _locked(folder, say) as lock:
         record = read_run_record(folder)
         plan = make_plan(resolve(dict(record.config, **changes), {}))
         if not _listing_is_there(record, folder):
@@ -269,6 +268,13 @@ def _check_out(out: str) -> None:
     writable = os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK) and not path.startswith("/proc")
     if not writable:
         raise OutputError("--out {}: the folder cannot be written.".format(out))
+
+
+@contextlib.contextmanager
+def _locked(folder: RunFolder, say: Say) -> Iterator[RunLock]:
+    """Holds a run folder; what its disk refuses becomes one sentence."""
+    with _disk_troubles(folder), RunLock(folder, say) as lock:
+        yield lock
 
 
 @contextlib.contextmanager
