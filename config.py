@@ -8,12 +8,12 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
-import re
 import sys
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
 
 from .errors import ConfigError
 from .naming import FORMATS, JSON
+from .values import address, flag, names, number, number_or_0, one_of, parse_size, text, whole
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,36 +26,6 @@ ENVIRONMENT_PREFIX = "DIVAINFER_"
 AUTO = "auto"
 #: Values of `--precision`.
 FULL, MIXED = "full", "mixed"
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("text is wanted, as on the command line")
-    return value
-
-
-def _flag(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if not isinstance(value, str) or value.lower() not in words:
-        raise ValueError("true or false is wanted")
-    return words[value.lower()]
-
-
-def _whole(least: int, most: int = 2**31) -> Callable[[Any], int]:
-    def parse(value: Any) -> int:
-        try:
-            number = int(value, 10) if isinstance(value, str) else value
-        except ValueError:
-            number = None
-        if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
-            limit = " and at most {}".format(most) if most < 2**31 else ""
-            raise ValueError("a whole number of at least {}{} is wanted".format(least, limit))
-        return number
-
-    return parse
 
 
 def _auto_or(parse: Callable[[Any], int]) -> Callable[[Any], Optional[int]]:
@@ -63,81 +33,6 @@ def _auto_or(parse: Callable[[Any], int]) -> Callable[[Any], Optional[int]]:
         return None if value is None or value == AUTO else parse(value)
 
     return parse_auto
-
-
-def _number(least: float, most: float) -> Callable[[Any], float]:
-    def parse(value: Any) -> float:
-        try:
-            number = None if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            number = None
-        if number is None or not least <= number <= most:
-            raise ValueError("a number from {:g} to {:g} is wanted".format(least, most))
-        return number
-
-    return parse
-
-
-def _number_or_0(least: float, most: float) -> Callable[[Any], float]:
-    parse = _number(0, most)
-
-    def parse_or_0(value: Any) -> float:
-        number = parse(value)
-        if 0 < number < least:
-            raise ValueError("0, or a number from {:g} to {:g} is wanted".format(least, most))
-        return number
-
-    return parse_or_0
-
-
-def _names(value: Any) -> Tuple[str, ...]:
-    if isinstance(value, str):
-        value = value.split(",")
-    if not isinstance(value, (list, tuple)) or not all(isinstance(item, (str, int)) for item in value):
-        raise ValueError("a list of names is wanted")
-    return tuple(str(item).strip() for item in value if str(item).strip())
-
-
-def _one_of(*words: str) -> Callable[[Any], str]:
-    def parse(value: Any) -> str:
-        if value not in words:
-            raise ValueError("one of {} is wanted".format(", ".join(words)))
-        return str(value)
-
-    return parse
-
-
-def parse_size(value: Any) -> int:
-    """Bytes out of "4GiB", "512MB", "800m" or a plain number.
-
-    Raises:
-        ValueError: when it is none of these.
-    """
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    match = re.match(r"^\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*$", value.lower()) if isinstance(value, str) else None
-    if match is None or match.group(2) not in _UNITS or float(match.group(1)) <= 0:
-        raise ValueError("a size such as 4GiB or 512MB is wanted")
-    return int(float(match.group(1)) * _UNITS[match.group(2)])
-
-
-def parse_address(value: Any) -> Tuple[str, int]:
-    """Host and port out of "9400" (this machine alone), "0.0.0.0:9400" or "[::1]:9400".
-
-    Raises:
-        ValueError: when it is none of these.
-    """
-    match = re.match(r"^(?:\[([^][]+)\]:|([^][:]+):)?(\d+)$", value) if isinstance(value, str) else None
-    if match is None or int(match.group(3)) > 65535:
-        raise ValueError("a port such as 9400, or HOST:PORT, is wanted")
-    return match.group(1) or match.group(2) or "127.0.0.1", int(match.group(3))
-
-
-def _address(value: Any) -> str:
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if text != "":
-        parse_address(text)
-    return str(text)
 
 
 def _option(default: Any, help: str, parse: Callable[[Any], Any], metavar: str = "TEXT", auto: bool = False) -> Any:
@@ -160,52 +55,52 @@ class RunConfig:
         "What to run on: a list file (one path a line, relative ones against the list's folder; or separated by NUL), "
         "- for a list on standard input, a folder (searched recursively), an image, a video, or a quoted glob. A video "
         "(.mp4, .m4v, .mov, .avi) stands for its frames, here and in a list, folder or glob.",
-        _text,
+        text,
         "LIST|DIR|GLOB|-",
     )
-    frame_step: int = _option(1, "Of videos, take each N-th frame: 0, N, 2N, ...", _whole(1), "N")
-    out: str = _option("", "Folder for the results; the run's own files go to its subfolder .divainfer.", _text, "DIR")
+    frame_step: int = _option(1, "Of videos, take each N-th frame: 0, N, 2N, ...", whole(1), "N")
+    out: str = _option("", "Folder for the results; the run's own files go to its subfolder .divainfer.", text, "DIR")
     model: str = _option(
         "",
         "Frozen graph (.pb), checkpoint (training folder, prefix, .npz), SavedModel folder, or 'demo', the built-in detector.",
-        _text,
+        text,
         "PATH",
     )
     gpus: str = _option(
         "all",
         "Devices: indices or UUIDs joined by commas, 'all', 'cpu', or 'cpu:N' for N workers on the CPU.",
-        _text,
+        text,
         "LIST",
     )
     engine: str = _option(
         "tensorflow",
         "Engine, with its options: tensorflow, or emulated:busy_ms=160[,cpu_ms=5], or one of your own. For checkpoints "
         "tensorflow:use_dilation=true and the like say what the detector is.",
-        _text,
+        text,
         "NAME[:K=V,...]",
     )
     loaders: Optional[int] = _option(
         None,
         "Loader processes for each worker; 'auto' adds and removes some by how long the engine waits for frames.",
-        _whole(1, 256),
+        whole(1, 256),
         "N",
         auto=True,
     )
     batch_size: int = _option(
-        1, "Frames computed in one step; a graph with a fixed batch brings its own.", _whole(1, 1024), "N"
+        1, "Frames computed in one step; a graph with a fixed batch brings its own.", whole(1, 1024), "N"
     )
-    streams: int = _option(1, "Batches in flight on one device.", _whole(1, 16), "N")
+    streams: int = _option(1, "Batches in flight on one device.", whole(1, 16), "N")
     precision: str = _option(
         FULL,
         "Arithmetic of TensorFlow on GPUs: 'full' (float32), or 'mixed' (float16 where TensorFlow holds it safe): quicker on "
         "GPUs with tensor cores, with slightly other results.",
-        _one_of(FULL, MIXED),
+        one_of(FULL, MIXED),
         "full|mixed",
     )
     xla: bool = _option(
         False,
         "Let TensorFlow compile the graph for the GPU (XLA): each new frame size then takes long once; slightly other results.",
-        _flag,
+        flag,
     )
     queue_mem: Optional[int] = _option(
         None,
@@ -215,92 +110,90 @@ class RunConfig:
         auto=True,
     )
     short_edge_size: Optional[int] = _option(
-        None, "Short edge of a frame, pixels; 'auto': the card's, else 1080.", _whole(1), "PIXELS", auto=True
+        None, "Short edge of a frame, pixels; 'auto': the card's, else 1080.", whole(1), "PIXELS", auto=True
     )
     max_size: Optional[int] = _option(
-        None, "Longest edge of a frame, pixels; 'auto': the card's, else 1920.", _whole(1), "PIXELS", auto=True
+        None, "Longest edge of a frame, pixels; 'auto': the card's, else 1920.", whole(1), "PIXELS", auto=True
     )
-    score_threshold: float = _option(0.0, "Leave out detections with a lower score.", _number(0, 1), "SCORE")
+    score_threshold: float = _option(0.0, "Leave out detections with a lower score.", number(0, 1), "SCORE")
     classes: Tuple[str, ...] = _option(
-        (), "Keep only these classes, names or ids joined by commas; empty keeps all.", _names, "NAMES"
+        (), "Keep only these classes, names or ids joined by commas; empty keeps all.", names, "NAMES"
     )
     class_list: str = _option(
         "",
         "Class names for a model without a card: diva, coco, or a file with one a line, the background first.",
-        _text,
+        text,
         "LIST",
     )
     result_style: str = _option(
         "seed",
         "Rounding of the results: 'seed' (score 4 places, box 1) or 'later' (7 and 2, and im_size with each detection).",
-        _one_of("seed", "later"),
+        one_of("seed", "later"),
         "seed|later",
     )
     format: str = _option(
         JSON,
         "Result format: 'json' (a file an image), 'jsonl' or 'parquet' (files of some hundred images; parquet needs pyarrow).",
-        _one_of(*FORMATS),
+        one_of(*FORMATS),
         "json|jsonl|parquet",
     )
     flat: bool = _option(
-        False, "Name results by the image's base name alone, as in 2019; refused when two would be the same.", _flag
+        False, "Name results by the image's base name alone, as in 2019; refused when two would be the same.", flag
     )
     fast_decode: bool = _option(
         False,
         "Decode JPEGs of at least twice a frame's size at a smaller scale: quicker, with slightly other pixels, and so "
         "slightly other results.",
-        _flag,
+        flag,
     )
-    max_pixels: int = _option(200000000, "Refuse images with more pixels than this, unread.", _whole(1), "PIXELS")
+    max_pixels: int = _option(200000000, "Refuse images with more pixels than this, unread.", whole(1), "PIXELS")
     threads: int = _option(
-        0, "CPU threads of each engine; 0 lets it choose (on CPU workers: its share of the cores).", _whole(0), "N"
+        0, "CPU threads of each engine; 0 lets it choose (on CPU workers: its share of the cores).", whole(0), "N"
     )
-    boot_timeout: float = _option(
-        300.0, "Seconds a worker or loader may take to come up.", _number(1, 86400), "SECONDS"
-    )
+    boot_timeout: float = _option(300.0, "Seconds a worker or loader may take to come up.", number(1, 86400), "SECONDS")
     hang_timeout: float = _option(
         120.0,
         "Seconds without a sign of life, or on one image or batch, until a process counts as hung.",
-        _number(1, 86400),
+        number(1, 86400),
         "SECONDS",
     )
     retry: str = _option(
         "none",
         "'failed': do images that have a failure record once more; the others as always.",
-        _one_of("none", "failed"),
+        one_of("none", "failed"),
         "none|failed",
     )
     force: bool = _option(
         False,
         "Go on in a folder whose run differs in its model, sizes, thresholds or engine; run.json notes it.",
-        _flag,
+        flag,
     )
     grace: float = _option(
         60.0,
         "Seconds from the first Ctrl-C or SIGTERM to the end of the program; what is not computed by then is given up.",
-        _number(0, 86400),
+        number(0, 86400),
         "SECONDS",
     )
     progress: str = _option(
         "auto",
         "'live' (a view of all workers, in a terminal), 'lines' (one every 30 s), 'none', or 'auto' by where the output goes.",
-        _one_of("auto", "live", "lines", "none"),
+        one_of("auto", "live", "lines", "none"),
         "MODE",
     )
     sample_every: float = _option(
         1.0,
         "Seconds between two samples of what GPUs, processes and queues do, in the run folder's metrics.jsonl; 0 for none.",
-        _number_or_0(0.1, 3600),
+        number_or_0(0.1, 3600),
         "SECONDS",
     )
     metrics_port: str = _option(
         "",
         "Serve the samples to Prometheus at this port of this machine alone, or at HOST:PORT; port 0 takes any that is free.",
-        _address,
+        address,
         "PORT|HOST:PORT",
     )
     report: bool = _option(
-        True, "Write report.html into the run folder at the end of a start that took 10 s or more.", _flag
+        True, "Write report.html into the run folder at the end of a start that took 10 s or more.", flag
     )
 
     def __post_init__(self) -> None:

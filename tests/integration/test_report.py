@@ -129,9 +129,9 @@ def sampled_run(out: str, command: List[str], ended: Any = None) -> None:
         ]
         samples.append(Sample(time.time(), found["seconds"], start, workers=workers))
     log = MetricsLog(folder.metrics)
-    for one in samples[:-1]:
+    for one in samples:
         log.add(one)
-    log.close(samples[-1])
+    log.close()
 
 
 def command(images: str, out: str, *more: str, busy_ms: int = 60) -> List[str]:

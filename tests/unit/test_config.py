@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from divainfer.config import RunConfig, lasting, parse_size, resolve, to_json, to_toml
+from divainfer.config import RunConfig, lasting, resolve, to_json, to_toml
 from divainfer.errors import ConfigError
+from divainfer.values import parse_size
 
 
 @pytest.fixture

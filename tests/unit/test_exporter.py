@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from divainfer.commandline import repeat_command
-from divainfer.config import RunConfig, parse_address, to_json
+from divainfer.config import RunConfig, to_json
 from divainfer.dispatcher.sampling import exporting
 from divainfer.errors import ConfigError
 from divainfer.histogram import Histogram
@@ -45,6 +45,7 @@ SAMPLE = Sample(
     ],
     host=HostSample(cores=8.0, cpu=2.5, disk_read=5, roles={"worker": RoleSample(2, 1.5, None)}),
 )
+from divainfer.values import parse_address
 
 
 @contextlib.contextmanager

@@ -44,9 +44,9 @@ def stats(second, busy, images_each=3):
 def write(path, *starts):
     for samples in starts:
         log = MetricsLog(path)
-        for one in samples[:-1]:
+        for one in samples:
             log.add(one)
-        log.close(samples[-1])
+        log.close()
 
 
 # --- reading
