@@ -1,6 +1,7 @@
 """How one value of an option is read, from a command line, an environment or a TOML file alike.
 
-Each function takes what was given, or makes one that does; it returns the value, or raises a ValueError that says what is wanted.
+Each function takes what was given, or makes one that does; it returns the value, or raises a ValueError that says what is
+wanted.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ import threading
 import wsgiref.simple_server
 from typing import Any, Callable, Optional, Tuple
 
-from ..config import parse_address
 from ..errors import ConfigError
+from ..values import parse_address
 from .sample import Sample
 
 #: A client that says nothing for so long is given up.

@@ -18,6 +18,7 @@ from divainfer.messages import WorkerStats
 from divainfer.monitor.exporter import Exporter
 from divainfer.monitor.names import METRICS, series_of
 from divainfer.monitor.sample import GpuSample, HostSample, RoleSample, Sample, WorkerSample
+from divainfer.values import parse_address
 
 TIMES = Histogram()
 TIMES.add(0.001, 3)
@@ -45,7 +46,6 @@ SAMPLE = Sample(
     ],
     host=HostSample(cores=8.0, cpu=2.5, disk_read=5, roles={"worker": RoleSample(2, 1.5, None)}),
 )
-from divainfer.values import parse_address
 
 
 @contextlib.contextmanager
