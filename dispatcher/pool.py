@@ -157,8 +157,8 @@ class Pool:
             give_up = self._interrupts.since + seconds
             if seconds > 0:
                 log.warning(
-                    "Stopping: what can be computed in %.1f s is finished (--grace %g, less the time to record it). Ctrl-C "
-                    "again stops at once.",
+                    "Stopping: what is being computed is finished, for %.1f s at most (--grace %g, less the time to record "
+                    "it). Ctrl-C again stops at once.",
                     seconds,
                     self._grace,
                 )

@@ -7,7 +7,7 @@ cores that are free allow where decoding or the graph needs them.
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from ..naming import JSON
 from .facts import Facts, ratio
@@ -33,6 +33,8 @@ _SMALL = 0.03
 _CORES_IN_USE = 0.85
 #: A worker's process that has a core for so much of its time leaves its device waiting.
 _HOST_BOUND = 0.9
+#: One that has a core for this share of it has a part that a second stream could overlap with the rest.
+_HOST_PART = 0.2
 _LOADERS_IDLE = 0.6
 _FILES_BOUND = 0.5
 _CORES_SHORT = 0.3
@@ -159,9 +161,7 @@ def _read(facts: Facts) -> Verdict:
 
 def _decode_on_all_cores(facts: Facts) -> Verdict:
     gain = _gain(facts, facts.mean("starved"))
-    changes = ["more cores", "smaller copies of the images"]
-    if facts.fast_decode is False:
-        changes.insert(1, "`--fast-decode` for images larger than the frames")
+    changes = ["more cores"] + _fast_decode(facts) + ["smaller copies of the images"]
     enough = max(1, int(facts.cores // facts.taking_part))
     if facts.waiting_for_cores >= _CORES_SHORT and facts.loaders > enough:
         changes[0] = "`--loaders {}` is enough, more cores".format(enough)
@@ -175,6 +175,11 @@ def _decode_on_all_cores(facts: Facts) -> Verdict:
         _up_to(gain),
     )
     return _verdict(DECODE, facts, text, gain)
+
+
+def _fast_decode(facts: Facts) -> List[str]:
+    """That option as a change, where it is one."""
+    return ["`--fast-decode` for images at least twice as large as the frames"] if facts.fast_decode is False else []
 
 
 def _decode_beside_others(facts: Facts) -> Verdict:
@@ -193,15 +198,21 @@ def _decode_beside_others(facts: Facts) -> Verdict:
 def _decode_with_few_loaders(facts: Facts) -> Verdict:
     speed = min(_without_starving(facts), _on_all_cores(facts))
     gain = _gain(facts, _saved(facts, speed))
-    text = "{} with {:.1f} of {:g} loaders a worker{} at work and {:.1f} of {:g} cores free; `--loaders {}`{}".format(
-        _waited_for_frames(facts),
-        facts.loaders_at_work * facts.loaders,
-        round(facts.loaders, 1),
-        "" if facts.loaders_fixed else " (auto)",
-        facts.cores - facts.used_cores,
-        facts.cores,
-        _loaders_for(facts, speed),
-        _up_to(gain),
+    # With more of them than the cores can keep at work, they would only wait.
+    cores_each = ratio(facts.total("decoding_cpu"), facts.total("decoding"))
+    most = max(math.floor(facts.loaders) + 1, math.ceil(ratio(facts.cores / facts.taking_part, cores_each)))
+    changes = ["`--loaders {}`".format(min(most, _loaders_for(facts, speed)))] + _fast_decode(facts)
+    text = (
+        "{} with {:.1f} of {:g} loaders a worker{} at work and {:.1f} of {:g} cores not used by this run; {}{}".format(
+            _waited_for_frames(facts),
+            facts.loaders_at_work * facts.loaders,
+            round(facts.loaders, 1),
+            "" if facts.loaders_fixed else " (auto)",
+            facts.cores - facts.used_cores,
+            facts.cores,
+            " or ".join(changes),
+            _up_to(gain),
+        )
     )
     return _verdict(DECODE, facts, text, gain)
 
@@ -232,9 +243,18 @@ def _device(facts: Facts) -> Verdict:
     )
     if facts.on_gpu:
         return _verdict(GPU, facts, text + "only more or faster GPUs, smaller frames or a faster graph gain more", gain)
-    device = "more cores or a GPU" if facts.used_share >= _CORES_IN_USE else "another device"
-    text += "{:.1f} of {:g} cores were in use, and only {}, smaller frames or a faster graph gain more"
-    return _verdict(ENGINE, facts, text.format(facts.used_cores, facts.cores, device), gain)
+    text += "this run used {:.1f} of {:g} cores, and ".format(facts.used_cores, facts.cores)
+    if facts.used_share >= _CORES_IN_USE:
+        text += "only more cores or a GPU, smaller frames or a faster graph gain more"
+    elif facts.host_share >= _HOST_PART and facts.streams < _MOST_STREAMS:
+        text += (
+            "`--streams {}` may use more of them; else only another device, smaller frames or a faster graph".format(
+                facts.streams + 1
+            )
+        )
+    else:
+        text += "only another device, smaller frames or a faster graph gain more"
+    return _verdict(ENGINE, facts, text, gain)
 
 
 # --- what a change gains

@@ -163,8 +163,11 @@ def ceiling_lines(tuned: Tuned) -> List[str]:
     if decoders:
         best = max(decoders, key=lambda row: row.rate)
         lines.append(
-            "Loaders alone: up to {:.1f} frames/s (loaders {}, workers {}).".format(
-                best.rate, best.step.setting.loaders, len(tuned.plan.devices)
+            "Loaders alone: {:.1f} frames/s (loaders {}, workers {}){}.".format(
+                best.rate,
+                best.step.setting.loaders,
+                len(tuned.plan.devices),
+                ", the most that was measured" if len(decoders) > 1 else "; other counts were not measured",
             )
         )
     return lines

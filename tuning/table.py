@@ -53,7 +53,11 @@ def print_table(cells: Sequence[Sequence[str]], stream: Any) -> None:
         before = line[0]
         # Text, not markup: a reason may hold brackets.
         shown.add_row(*[Text(cell) for cell in line], style="bold" if line[-1] == "chosen" else None)
-    Console(file=stream).print(shown)
+    console = Console(file=stream)
+    if console.measure(shown).maximum <= console.width:
+        console.print(shown)
+    else:  # Cut columns would be worse than long lines.
+        stream.write("".join(line + "\n" for line in markdown(cells)))
 
 
 def _cells(row: Row, choice: Optional[Choice]) -> List[str]:

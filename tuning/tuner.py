@@ -93,8 +93,13 @@ def tune(config: RunConfig, options: TuneOptions, say: Say) -> Tuned:
             os.mkdir(links)
             sample = Sample(images, listing.naming.root, links)
             say(
-                "{:,} images listed; trials of about {:g} s each, {:g} minutes at most. Ctrl-C keeps what was measured.".format(
-                    listing.count, options.seconds, round(options.budget / 60, 1)
+                "{:,} images listed; trials that look at {:g} s of steady work each, besides the start of their processes; {} "
+                "for all. Ctrl-C keeps what was measured.".format(
+                    listing.count,
+                    options.seconds,
+                    "{:g} s".format(options.budget)
+                    if options.budget < 120
+                    else "{:.0f} minutes".format(options.budget / 60),
                 )
             )
             return _Tuner(plan, options, sample, scratch, files, say).run()
@@ -219,7 +224,7 @@ class _Tuner:
             )
         failures = sum(trial.failures for trial in self._trials)
         if failures:
-            notes.append("{:,} images of the trials could not be computed.".format(failures))
+            notes.append("In {:,} cases an image of the trials could not be computed.".format(failures))
         return tuple(notes)
 
     def _finish(self) -> Tuned:
@@ -232,7 +237,11 @@ class _Tuner:
         if tuned.choice is not None:
             self._files.write_toml(tuned)
         elif os.path.exists(self._files.toml):
-            self._say("{}: it is of an earlier tuning, and stays as it is.".format(self._files.toml))
+            self._say(
+                "{}: it is of an earlier tuning and stays as it is; {} and the plot are of this one.".format(
+                    self._files.toml, self._files.json
+                )
+            )
         try:
             draw(rows(tuned.trials), tuned.choice, len(self._plan.devices), self._files.svg)
         except OSError as error:

@@ -5,8 +5,8 @@
 A row is SIZE:ENGINE:DEVICES. ENGINE is the milliseconds that a frame occupies an emulated device, without using the CPU, or
 "demo", the detector that comes with divainfer, on the CPU. Each contestant runs in processes of its own and is measured from
 outside, all the same way; those whose tools are not installed are left out (pip install "divainfer[peers]" installs them).
-Rounds are interleaved, figures are medians. Writes peers.json and peers.svg, and prints the table. What the columns mean is
-told in docs/explanation/benchmarks.md.
+Rounds are interleaved, figures are medians. Writes peers.json and peers.svg (peers-quick with --quick), and prints the
+table. What the columns mean is told in docs/explanation/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -81,9 +81,15 @@ def main() -> None:
         "medians": entries,
         "trials": [_plain(trial) for trial in trials],
     }
-    (options.out / "peers.json").write_text(json.dumps(result, indent=2) + "\n")
-    plot(entries, options.out / "peers.svg")
-    print("\n" + table(entries))
+    # The short form must not replace the figures of hours.
+    stem = str(options.out / ("peers-quick" if options.quick else "peers"))
+    Path(stem + ".json").write_text(json.dumps(result, indent=2) + "\n")
+    plot(entries, Path(stem + ".svg"))
+    print(
+        "\n{}\n\nWritten: {}.json, {}.svg. The columns are told in docs/explanation/benchmarks.md.".format(
+            table(entries), stem, stem
+        )
+    )
 
 
 def _plain(trial: Trial) -> Dict[str, Any]:

@@ -94,7 +94,7 @@ def test_a_batch_that_takes_longer_than_the_grace_is_given_up_and_computed_after
         wait_for(lambda: computing_at_death(noted, 1))
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 130
-        assert "what can be computed in 2.0 s is finished (--grace 3" in process.stderr.read().decode()
+        assert "what is being computed is finished, for 2.0 s at most (--grace 3" in process.stderr.read().decode()
     assert summary(out)["interrupted"] and not result_files(out)
     with started(*command) as process:
         assert process.wait(60) == 0

@@ -30,7 +30,7 @@ def contest(out: Path, *arguments: str) -> dict:
         timeout=240,
     )
     assert done.returncode == 0, done.stdout.decode("utf-8", "replace")
-    return dict(json.loads((out / "peers.json").read_text()), said=done.stdout.decode())
+    return dict(json.loads((out / "peers-quick.json").read_text()), said=done.stdout.decode())
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,7 @@ def test_the_toml_tells_what_was_measured():
     assert "2 x CPU; {} core".format(usable_cores()) in said
     assert "busy 75.0%" in said and "4.2 ms of CPU" in said
     assert "The engine alone, on one device: 20.0 frames/s" in said
-    assert "up to 310.0 frames/s (loaders 2, workers 2)" in said
+    assert "Loaders alone: 310.0 frames/s (loaders 2, workers 2), the most that was measured." in said
     assert "Two lines." in said and "Not measured: more loaders alone." in said
 
 

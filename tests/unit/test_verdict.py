@@ -46,6 +46,16 @@ SITUATIONS = {
         ["2.0 of 2 cores", "more cores or a GPU"],
     ),
     "a pretended device": (facts(on_gpu=False), "engine", ["0.2 of 8 cores", "another device"]),
+    "a pretended device with a CPU part": (
+        facts(on_gpu=False, cpu=33.0),
+        "engine",
+        ["0.5 of 8 cores", "`--streams 2` may use more of them", "another device"],
+    ),
+    "few loaders, and a choice": (
+        facts(fast_decode=False, **STARVED),
+        "decode",
+        ["`--loaders 3` or `--fast-decode` for images at least twice as large as the frames"],
+    ),
     "the graph's CPU part": (
         facts(busy=99.0, starved=1.0, cpu=97.0),
         "graph-cpu",
@@ -65,7 +75,13 @@ SITUATIONS = {
     "few loaders": (
         facts(**STARVED),
         "decode",
-        ["waited 28 %", "1.9 of 2 loaders a worker at work", "6.2 of 8 cores free", "`--loaders 3`", "+38 %"],
+        [
+            "waited 28 %",
+            "1.9 of 2 loaders a worker at work",
+            "6.2 of 8 cores not used by this run",
+            "`--loaders 3`",
+            "+38 %",
+        ],
     ),
     "few loaders, by auto": (
         facts(fixed=False, **STARVED),
