@@ -41,7 +41,7 @@ class ComputingFile:
     def begin(self, stream: int, indices: Sequence[int]) -> None:
         """A stream begins to compute these images."""
         row, count = stream * self._row_bytes, len(indices)
-        struct.pack_into("<%dq" % count, self._map, row + 8, *indices)
+        struct.pack_into("<{}q".format(count), self._map, row + 8, *indices)
         struct.pack_into("<q", self._map, row, count)
 
     def end(self, stream: int) -> None:

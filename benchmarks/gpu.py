@@ -26,12 +26,11 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-import cv2
 from common import machine, make_frames
+from peers.image import read_frame
 
 import divainfer
 from divainfer.dispatcher.devices import Device, parse_devices
-from divainfer.geometry import target_size
 from divainfer.model.freeze import frozen_graph
 from divainfer.model.weights import random_weights
 from divainfer.modelfile.architecture import Architecture
@@ -101,13 +100,11 @@ def loop(model: str, class_list: str, images: Sequence[str], size: Tuple[int, in
     engine.load()
     result_format = ResultFormat(card.classes)
     for path in images:
-        image = cv2.imread(path)
-        height, width = target_size(image.shape[0], image.shape[1], size[1], size[0])
-        frame = cv2.resize(image, (width, height)) if image.shape[:2] != (height, width) else image
+        frame, image_size = read_frame(path, size[1], size[0])
         # The program of 2019 converted on the CPU; the engine's graph wants bytes, so the work is done and left.
         frame.astype("float32")
         (found,) = engine.infer(frame[None])
-        rows = result_format.rows(found, image.shape[:2], (height, width))
+        rows = result_format.rows(found, image_size, (frame.shape[0], frame.shape[1]))
         Path(out, os.path.basename(path)[:-4] + ".json").write_text(json.dumps(rows))
     engine.close()
 

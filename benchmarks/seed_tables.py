@@ -273,7 +273,12 @@ def main() -> None:
                         else:
                             figures = run_pool(row, own, options.size, Path(folder))
                     rounds.append(dict(figures, round=number, row=index, contestant=contestant))
-                    print("{}: {}".format(row.name, json.dumps(rounds[-1])), flush=True)
+                    print(
+                        "round {round}  {name:<14} {contestant:<9} busy {busy:.1%}, {frames/s:.2f} frames/s a GPU".format(
+                            name=row.name, **rounds[-1]
+                        ),
+                        flush=True,
+                    )
     result = {
         "machine": machine(),
         "size": options.size,

@@ -185,11 +185,12 @@ def _fast_decode(facts: Facts) -> List[str]:
 def _decode_beside_others(facts: Facts) -> Verdict:
     speed = min(_without_starving(facts), ratio(1.0, 1 - facts.waiting_for_cores) or math.inf)
     gain = _gain(facts, _saved(facts, speed))
-    text = "{} and loaders {} of theirs for a core, though this run used {:.1f} of {:g}; end what else runs there{}".format(
+    text = "{} and loaders {} of theirs for a core, though this run used {:.1f} of {:g}; {}{}".format(
         _waited_for_frames(facts),
         _percent(facts.waiting_for_cores),
         facts.used_cores,
         facts.cores,
+        " or ".join(["end what else runs there"] + _fast_decode(facts)),
         _up_to(gain),
     )
     return _verdict(DECODE, facts, text, gain)

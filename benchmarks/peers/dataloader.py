@@ -33,7 +33,7 @@ class Frames:
     def __getitem__(self, index: int) -> Any:
         import torch
 
-        frame, size = read_frame(self._paths[index], self._task)
+        frame, size = read_frame(self._paths[index], self._task.short_edge_size, self._task.max_size)
         return self._paths[index], torch.from_numpy(frame), size
 
 

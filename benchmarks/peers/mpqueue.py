@@ -45,6 +45,6 @@ def feed(task: Task, device: int) -> None:
 def _produce(frames: Any, paths: List[str], task: Task) -> None:
     cv2.setNumThreads(0)
     for path in paths:
-        frames.put((path, *read_frame(path, task)))
+        frames.put((path, *read_frame(path, task.short_edge_size, task.max_size)))
     frames.put(None)
     frames.join()

@@ -44,7 +44,7 @@ def run(task: Task) -> None:
     blocks = max(2 * usable_cores(), frames_bytes // _BLOCK_BYTES)
 
     def load(row: Dict[str, Any]) -> Dict[str, Any]:
-        frame, size = read_frame(row["item"], task)
+        frame, size = read_frame(row["item"], task.short_edge_size, task.max_size)
         return {"path": row["item"], "frame": frame, "size": np.array(size)}
 
     frames = ray.data.from_items(paths, override_num_blocks=min(blocks, len(paths))).map(load)

@@ -14,7 +14,7 @@ SWEPT = False
 def feed(task: Task, device: int) -> None:
     """One device's job."""
     paths = task.share(device)
-    frame, size = read_frame(paths[0], task)
+    frame, size = read_frame(paths[0], task.short_edge_size, task.max_size)
     with Device(task) as computing:
         for path in paths:
             computing.compute(path, frame, size)

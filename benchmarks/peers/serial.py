@@ -15,7 +15,7 @@ def feed(task: Task, device: int) -> None:
     """One device's job."""
     with Device(task) as computing:
         for path in task.share(device):
-            frame, size = read_frame(path, task)
+            frame, size = read_frame(path, task.short_edge_size, task.max_size)
             if task.engine != DEMO:
                 # Its graph took float32; the real graph here casts by itself.
                 frame.astype("float32")

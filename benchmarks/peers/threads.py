@@ -32,7 +32,7 @@ def feed(task: Task, device: int) -> None:
                 path = next(paths, None)
             if path is None:
                 return frames.put(None)
-            frames.put((path, *read_frame(path, task)))
+            frames.put((path, *read_frame(path, task.short_edge_size, task.max_size)))
 
     for _ in range(task.workers):
         threading.Thread(target=load, daemon=True).start()

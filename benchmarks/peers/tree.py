@@ -56,11 +56,11 @@ class Tree(threading.Thread):
         memory_at = 0.0
         while True:
             self._sample()
-            before = time.monotonic()
-            if before >= memory_at:
+            if time.monotonic() >= memory_at:
+                before = time.thread_time()
                 self.memory = max(self.memory, sum(_memory(pid) for pid in self._living))
-                after = time.monotonic()
-                memory_at = after + (after - before) / _MEMORY_SHARE
+                # CPU time: on a busy machine the wall time would have a short run looked at only at its start.
+                memory_at = time.monotonic() + (time.thread_time() - before) / _MEMORY_SHARE
             if self._over.wait(_EVERY_SECONDS):
                 return
 
