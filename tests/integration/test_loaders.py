@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -70,9 +71,13 @@ class Script:
 
 def loaders():
     """This test's loader processes that live, the oldest first."""
-    children = psutil.Process().children(recursive=True)
-    found = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
-    return sorted((child for child in found if "divainfer.loader" in child.cmdline()), key=lambda child: child.pid)
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        # One may go while it is looked at; the command line of a zombie is empty, or not to be had.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "divainfer.loader" in child.cmdline():
+                found.append(child)
+    return sorted(found, key=lambda child: child.pid)
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["retired", "killed while it retires"])
