@@ -6,7 +6,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .sample import DISPATCHER, LOADER, WORKER
 from .verdict import WORDS
-from .view import STARTING, View, WorkerView
+from .view import View, WorkerView
 from .words import duration, gibibytes, percent, rate, sparkline
 
 #: A line: pieces of text, each with its style ("" for none), together not wider than the terminal.
@@ -21,8 +21,8 @@ _SHORTEST_SPARK, _LONGEST_SPARK = 8, 24
 _GAP, _WIDE_GAP = "  ", "   "
 _BUSY, _FAIRLY_BUSY, _STARVED = 0.9, 0.6, 0.1
 _UP = "up"
-#: Workers and GPUs in trouble that get a line each.
-_TROUBLES = 3
+#: What needs somebody, a line each.
+_NOTICES = 3
 #: The longest word for what bounds a worker.
 _LONGEST_BOUND = max(map(len, WORDS))
 
@@ -40,7 +40,8 @@ def render(view: View, width: int, height: Optional[int] = None, plain: bool = F
     room = 10**6 if height is None else height - 1
     if width < _LEAST_WIDTH or room < _LEAST_HEIGHT - 1 or not (view.workers or view.host):
         return lines
-    ends = _troubles(view) + ([_host(view, width)] if view.host is not None else [])
+    ends: List[Line] = [[(text, FAIR)] for text in view.notices[:_NOTICES]]
+    ends += [_host(view, width)] if view.host is not None else []
     lines.append(_pool(view, width))
     # The progress, the pool, what stands below; the rest is for the workers.
     ends = ends[-max(1, room - 5) :]
@@ -250,24 +251,6 @@ def _bound(worker: WorkerView) -> Tuple[str, str]:
 
 
 # --- what stands below
-
-
-def _troubles(view: View) -> List[Line]:
-    """What needs somebody: lost workers, hot or lost GPUs, no figures of GPUs."""
-    found = []
-    if view.error:
-        found.append("it ended early: " + view.error)
-    if view.at_work and view.state != STARTING:
-        lost = [worker for worker in view.workers if worker.reason and worker.state == "closed"]
-        found += ["worker {} is given up: {}".format(worker.number, worker.reason) for worker in lost]
-    for gpu in view.gpus:
-        if gpu.last.gone:
-            found.append("GPU {} does not answer: {}".format(gpu.last.index, gpu.last.gone))
-        elif gpu.last.throttled and view.at_work:
-            found.append("GPU {} is throttled: {}".format(gpu.last.index, ", ".join(gpu.last.throttled)))
-    if view.gpus_missing:
-        found.append("no figures of the GPUs: " + view.gpus_missing)
-    return [[(text.replace("\n", " "), FAIR)] for text in found[:_TROUBLES]]
 
 
 def _host(view: View, width: int) -> Line:

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from .bounds import pool_verdict, worker_bounds
 from .change import Change, Shares, frames_per_second, last_seconds, steps
+from .notices import notices
 from .sample import GpuSample, HostSample, Sample
 from .status import RUNNING, SILENT, STOPPING
 
@@ -137,6 +138,7 @@ class View(NamedTuple):
         seconds_left: at that rate.
         workers_up: workers whose engine is ready.
         verdict: `bound`, `sentence` and `gain`: what bounds it now, or bounded it.
+        notices: what needs somebody, a clause each, the most important first.
         workers: the workers.
         gpus: the GPUs in use.
         gpus_missing: why there is none; "" when there is, or none is in use.
@@ -157,6 +159,7 @@ class View(NamedTuple):
     seconds_left: Optional[float]
     workers_up: int
     verdict: Optional[Mapping[str, Any]]
+    notices: List[str]
     workers: List[WorkerView]
     gpus: List[GpuView]
     gpus_missing: str
@@ -229,6 +232,7 @@ def _view(standing: Standing, last: Sample, rate: Optional[float]) -> View:
         seconds_left=left / rate if at_work and rate else None,
         workers_up=up,
         verdict=standing.verdict,
+        notices=notices(state, standing.error, last, at_work and state != STARTING),
         workers=[],
         gpus=[],
         gpus_missing=last.gpus_missing,

@@ -78,6 +78,7 @@ class Gpu(NamedTuple):
         clock: MHz, mean.
         throttled: share of the samples in which its clock was lower than it could be, 0 to 1, by reason.
         ecc_errors: uncorrected memory errors at the end.
+        xids: critical errors (NVIDIA's Xid codes), each code once.
         gone: why it does not answer any more; "" when it does.
     """
 
@@ -92,6 +93,7 @@ class Gpu(NamedTuple):
     clock: Optional[float]
     throttled: Dict[str, float]
     ecc_errors: Optional[int]
+    xids: Tuple[int, ...]
     gone: str
 
 
@@ -245,6 +247,7 @@ def _gpu(samples: Sequence[GpuSample]) -> Gpu:
         clock=_mean([sample.clock for sample in answered]),
         throttled={reason: count / len(answered) for reason, count in reasons.most_common()},
         ecc_errors=answered[-1].ecc_errors,
+        xids=tuple(dict.fromkeys(xid for sample in samples for xid in sample.xids)),
         gone=last.gone,
     )
 

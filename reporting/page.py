@@ -232,6 +232,7 @@ def _gpus(evidence: Evidence) -> str:
             "–" if gpu.clock is None else "{:.0f} MHz".format(gpu.clock),
             throttled or "no",
             "–" if gpu.ecc_errors is None else "{:,}".format(gpu.ecc_errors),
+            ", ".join(map(str, gpu.xids)) or "none",
             gpu.gone or "answers",
             gpu.uuid,
         ]
@@ -245,6 +246,7 @@ def _gpus(evidence: Evidence) -> str:
         "clock",
         "throttled",
         "ECC errors",
+        "Xid errors",
         "at the end",
         "UUID",
     ]

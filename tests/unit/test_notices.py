@@ -1,0 +1,45 @@
+"""What needs somebody."""
+
+from __future__ import annotations
+
+from made_runs import gpu, samples_of
+
+from divainfer.monitor.notices import notices
+
+SAMPLE = samples_of([0.9] * 3, 1)[-1]
+
+
+def test_a_run_in_good_health_needs_nobody():
+    assert notices("running", "", SAMPLE, True) == []
+    assert notices("finished", "", SAMPLE, False) == []
+
+
+def test_workers_that_are_not_at_work_are_named_while_the_run_computes():
+    workers = list(SAMPLE.workers)
+    workers[1] = workers[1]._replace(state="closed", reason="killed by signal 9\n(SIGKILL)")
+    workers[2] = workers[2]._replace(state="booting", reason="its loaders end one after the other")
+    sample = SAMPLE._replace(workers=workers)
+    assert notices("running", "", sample, True) == [
+        "worker 1 is given up: killed by signal 9 (SIGKILL)",
+        "worker 2 is booting: its loaders end one after the other",
+    ]
+    assert notices("finished", "", sample, False) == [], "at the end they are all told how they ended"
+
+
+def test_gpus_in_trouble():
+    gpus = [gpu(0, throttled=["power cap", "heat"]), gpu(1, xids=[79, 31, 79], gone="the GPU is lost"), gpu(2)]
+    sample = SAMPLE._replace(gpus=gpus)
+    errors = [
+        "GPU 1 does not answer: the GPU is lost",
+        "GPU 1 reported critical errors: Xid 79, 31",
+    ]
+    assert notices("running", "", sample, True) == ["GPU 0 is throttled: power cap, heat"] + errors
+    assert notices("finished", "", sample, False) == errors, "an error stays one; a clock is of its moment"
+
+
+def test_a_run_that_ended_badly():
+    sample = SAMPLE._replace(gpus=[], gpus_missing="no NVIDIA driver answers")
+    first, second = notices("killed", "", sample, False)
+    assert first.startswith("it ended without a word") and second == "no figures of the GPUs: no NVIDIA driver answers"
+    assert notices("failed", "no room\non the disk", SAMPLE, False) == ["it ended early: no room on the disk"]
+    assert notices("silent", "", SAMPLE, True)[0].startswith("the dispatcher has said nothing")
