@@ -270,15 +270,27 @@ def _workers(now: Change, bounds: Mapping[int, str], changes: Sequence[Optional[
                 slots=stats.slots,
                 loaders=stats.loaders or worker.loaders,
                 bound=bounds.get(worker.number, ""),
-                history=[_busy(change, worker.number) for change in changes],
+                history=_busy_history(changes, worker.number),
             )
         )
     return found
 
 
-def _busy(change: Optional[Change], number: int) -> Optional[float]:
-    shares = None if change is None else change.shares(number)
-    return None if shares is None else shares.busy
+def _busy_history(changes: Sequence[Optional[Change]], number: int) -> List[Optional[float]]:
+    """A worker's busy share in each step.
+
+    Its figures come once a second, as samples do: a step without new ones is told of by those of the next step.
+    """
+    found: List[Optional[float]] = []
+    late = False
+    for change in changes:
+        shares = None if change is None else change.shares(number)
+        busy = None if shares is None else shares.busy
+        if late and busy is not None:
+            found[-1] = busy
+        late = busy is None and bool(found) and found[-1] is not None
+        found.append(busy)
+    return found
 
 
 def _history(step: float, changes: Sequence[Optional[Change]], seconds: float) -> History:

@@ -106,7 +106,7 @@ def test_a_finished_run_once_and_as_json(finished):
     assert (found["state"], found["done"], found["failures"], found["at_work"]) == ("finished", 31, 1, False)
     assert sum(worker["images"] for worker in found["workers"]) == 30
     for worker, told in zip(found["workers"], summary(finished)["workers"]):
-        assert worker["shares"] == pytest.approx(told["shares"]) and worker["device"] == "CPU"
+        assert worker["shares"] == pytest.approx(told["shares"], abs=1e-4) and worker["device"] == "CPU"
     assert divainfer.view(finished).to_json() == found
 
 
@@ -139,7 +139,7 @@ def test_a_run_at_work_in_a_pipe_until_its_end(tmp_path, images):
 
 def test_a_run_at_work_as_json_and_after_it_was_killed(tmp_path, images):
     out = str(tmp_path / "out")
-    with Started(*arguments(images, out, engine="emulated:busy_ms=500")) as run:
+    with Started(*arguments(images, out, engine="emulated:busy_ms=1500")) as run:
         wait_for_results(out, 6)
 
         def looked():
@@ -155,7 +155,9 @@ def test_a_run_at_work_as_json_and_after_it_was_killed(tmp_path, images):
         wait_for(lambda: not run.processes())
     outcome = program("monitor", out)
     assert outcome.code == 0 and " killed: " in outcome.out
-    assert looked()["done"] == len([name for name in divainfer.results(out) if name.detections is not None])
+    found = looked()
+    results = [result for result in divainfer.results(out) if result.detections is not None]
+    assert found["done"] - found["failures"] == len(results)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -171,3 +171,15 @@ def test_json_is_plain():
 
 def test_a_warm_worker_is_timed_by_its_own_clock():
     assert frames_per_second(worker_after(10, 0.5)._replace(warm_up=10.0)) == pytest.approx(5)
+
+
+def test_a_step_without_new_figures_is_told_of_by_those_of_the_next():
+    samples = samples_of([0.9], 20)
+    late = changed(samples, 0, since=9)
+    late[9] = late[9]._replace(workers=late[8].workers)
+    history = make_view(late, STANDING).workers[0].history
+    assert history[:20] == [pytest.approx(0.9)] * 20
+    for place in range(9, 14):
+        late[place] = late[place]._replace(workers=late[8].workers)
+    history = make_view(late, STANDING).workers[0].history
+    assert history[:20].count(None) == 5, "a worker that says nothing for longer has a gap"

@@ -1,0 +1,140 @@
+"""Writes the pictures of docs/how-to: what terminal, browser and report show of a real run on this machine's CPUs.
+
+    make pictures
+
+Needs tmux and Chromium. The run is the one of `make demo` with more images, three of them damaged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Iterator, List
+
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests"))
+from browser import Browser  # noqa: E402
+
+PICTURES = HERE / "how-to" / "pictures"
+IMAGES = 600
+#: What is shown of the run at work is its middle.
+_MIDDLE_SECONDS = 45.0
+_COLUMNS, _LINES = 110, 14
+_TERMINAL = """<meta charset="utf-8"><style>body {{ margin: 0; background: #0c0c0c }}
+pre {{ margin: 0; padding: 16px; font: 15px/1.25 "DejaVu Sans Mono", monospace }}</style><pre>{}</pre>"""
+
+
+def divainfer(*words: str) -> List[str]:
+    """A command line of the program, on no GPU."""
+    return ["env", "CUDA_VISIBLE_DEVICES=", "TF_CPP_MIN_LOG_LEVEL=3", sys.executable, "-m", "divainfer.cli", *words]
+
+
+def make_frames(folder: Path) -> Path:
+    """Draws the scenes, and damages three of them; returns their list."""
+    scenes = [sys.executable, "-m", "divainfer.model.demo.scenes", "--out", str(folder), "--count", str(IMAGES)]
+    subprocess.run([*scenes, "--seed", "7"], check=True, stdout=subprocess.DEVNULL)
+    frames = folder / "frames.lst"
+    listed = [folder / line for line in frames.read_text().splitlines()]
+    listed[40].write_bytes(listed[40].read_bytes()[:3000])
+    listed[90].write_bytes(b"")
+    listed[130].unlink()
+    return frames
+
+
+class Terminal:
+    """A real terminal, in which one command runs.
+
+    Args:
+        socket_path: of the server of this terminal alone.
+        command: what runs in it.
+    """
+
+    def __init__(self, socket_path: str, command: List[str]) -> None:
+        self._tmux = ["tmux", "-f", os.devnull, "-S", socket_path]
+        size = ["-x", str(_COLUMNS), "-y", str(_LINES)]
+        shown = " ".join(map(shlex.quote, command)) + "; sleep 3600"
+        subprocess.run([*self._tmux, "-u", "new-session", "-d", *size, shown], check=True)
+
+    def html(self) -> str:
+        """What is to be seen on it."""
+        command = [*self._tmux, "capture-pane", "-e", "-p"]
+        shown = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode("utf-8")
+        console = Console(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True)
+        console.print(Text.from_ansi(shown.rstrip("\n")))
+        return _TERMINAL.format(console.export_html(theme=MONOKAI, code_format="{code}", inline_styles=True))
+
+    def close(self) -> None:
+        """Ends it and what runs in it."""
+        subprocess.run([*self._tmux, "kill-server"], check=False)
+
+
+@contextlib.contextmanager
+def page(out: Path) -> Iterator[str]:
+    """The address at which the run's page is served."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = "127.0.0.1:{}".format(port)
+    process = subprocess.Popen(divainfer("monitor", str(out), "--serve", address), stderr=subprocess.DEVNULL)
+    try:
+        yield "http://{}/".format(address)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def take_live(browser: Browser, terminal: Terminal, out: Path, folder: Path) -> None:
+    """Pictures of the run at work."""
+    (folder / "terminal.html").write_text(terminal.html(), encoding="utf-8")
+    browser.open((folder / "terminal.html").as_uri(), 1040, 300)
+    browser.wait_for("document.querySelector('pre') !== null")
+    browser.picture(str(PICTURES / "terminal.png"))
+    with page(out) as url:
+        time.sleep(3.0)
+        for name, width, height, dark in (("page", 1200, 1640, False), ("page-phone", 390, 1640, True)):
+            browser.open(url, width, height, dark)
+            browser.wait_for("document.images.length > 3 && document.images[0].complete")
+            time.sleep(2.0)
+            browser.picture(str(PICTURES / (name + ".png")), whole=False)
+
+
+def take_report(browser: Browser, out: Path) -> None:
+    """The report of the run."""
+    browser.open((out / ".divainfer" / "report.html").as_uri(), 1200, 1500)
+    browser.wait_for("document.querySelectorAll('svg').length > 3")
+    browser.picture(str(PICTURES / "report.png"), whole=False)
+
+
+def main() -> None:
+    """Takes them all."""
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as name, Browser(os.path.join(name, "browser")) as browser:
+        folder = Path(name)
+        frames, out = make_frames(folder / "frames"), folder / "out"
+        run = divainfer("run", "--model", "demo", "--images", str(frames), "--out", str(out), "--gpus", "cpu:2")
+        terminal = Terminal(str(folder / "terminal"), run)
+        try:
+            time.sleep(_MIDDLE_SECONDS)
+            take_live(browser, terminal, out, folder)
+            # The run writes it when it has ended.
+            while not (out / ".divainfer" / "report.html").exists():
+                time.sleep(1.0)
+        finally:
+            terminal.close()
+        take_report(browser, out)
+
+
+if __name__ == "__main__":
+    main()
