@@ -10,7 +10,7 @@ LINT_STAMP = $(VENV)/.lint-installed
 LEG = py$(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])')
 CONSTRAINTS = $(addprefix -c ,$(wildcard constraints/$(LEG).txt))
 
-.PHONY: demo test test-fast chaos soak lint types docs benchmarks clean
+.PHONY: demo test test-fast chaos soak lint types docs pictures benchmarks clean
 
 demo: $(STAMP) ## the main job on drawn scenes, with the built-in detector, on two CPU workers
 	$(BIN)/python -m divainfer.model.demo.scenes --out $(DEMO)/frames --count 200 --seed 7
@@ -34,6 +34,9 @@ soak: $(STAMP) ## random histories of a run: make soak SOAK_HISTORIES=200 SOAK_M
 docs: $(STAMP) ## the pages that are made from the code
 	$(BIN)/python docs/make_options.py
 	$(BIN)/python docs/make_prometheus.py
+
+pictures: $(STAMP) ## those of docs/how-to, of a real run; needs tmux and Chromium
+	$(BIN)/python docs/make_pictures.py
 
 benchmarks: $(STAMP) ## writes JSON and plots to benchmarks/out
 	$(BIN)/python benchmarks/peers

@@ -19,7 +19,7 @@ import click
 from . import __version__
 from .commandline import quoted
 from .config import FIELDS, option_name, resolve, to_toml
-from .console import ConsoleHandler, one_line, say
+from .console import ConsoleHandler, counted, one_line, say
 from .dispatcher.interrupts import sigterm_as_ctrl_c
 from .errors import (
     EXIT_FAILURES,
@@ -294,15 +294,16 @@ def verify_command(folder: str, as_json: bool, mend: bool) -> None:
         lost = [(problem.start, problem.stop) for problem in problems if problem.start < problem.stop]
         if mend and lost:
             opened = repair(folder, lost, say)
-            say("{:,} images are to be done again: divainfer resume {}".format(opened, quoted(folder)))
+            say("To be done again: {}. divainfer resume {}".format(counted(opened, "image"), quoted(folder)))
     if as_json:
         plain = dict(state._asdict(), sound=state.sound, problems=[problem._asdict() for problem in problems])
         click.echo(json.dumps(plain, indent=2))
     else:
         click.echo(
-            "{:,} images: {:,} results, {:,} failures, {:,} to do; {}".format(
-                *state[:4],
-                "{:,} problems".format(len(problems)) if problems else "not complete" if state.open else "no problem",
+            "{}: {}, {}, {:,} to do; {}".format(
+                *map(counted, state[:3], ("image", "result", "failure")),
+                state[3],
+                counted(len(problems), "problem") if problems else "not complete" if state.open else "no problem",
             )
         )
     sys.exit(EXIT_OK if state.sound else EXIT_UNSOUND)
@@ -318,9 +319,9 @@ def merge_command(folder: str, target: str, bare: bool) -> None:
         from . import merge
 
         merged = merge(folder, target, bare)
-    click.echo("{}: {:,} images, {:,} annotations".format(target, merged.images, merged.annotations))
+    click.echo("{}: {}, {}".format(target, counted(merged.images, "image"), counted(merged.annotations, "annotation")))
     if merged.left_out:
-        click.echo("{:,} images have no result (failed, or to do) and are left out.".format(merged.left_out))
+        click.echo("Without a result (failed, or to do) and left out: {}.".format(counted(merged.left_out, "image")))
 
 
 @main.command("draw", short_help="Draw what was found on some images.")
@@ -350,9 +351,9 @@ def draw_command(
         words = [word.strip() for word in classes.split(",") if word.strip()]
         drawn = draw(folder, out, sample, images, list_file, sheet, min_score, words, say)
     for place in ([drawn.folder] if drawn.folder else []) + drawn.sheets:
-        click.echo("{}: {:,} images drawn".format(one_line(place), drawn.images))
+        click.echo("{}: {} drawn".format(one_line(place), counted(drawn.images, "image")))
     if drawn.left_out:
-        say("{:,} images could not be drawn.".format(drawn.left_out))
+        say("{} could not be drawn.".format(counted(drawn.left_out, "image")))
     sys.exit(EXIT_FAILURES if drawn.left_out else EXIT_OK)
 
 
@@ -471,7 +472,7 @@ def _end(summary: "Summary") -> None:
     for line in summary.lines():
         click.echo(line)
     if summary.interrupted:
-        click.echo("Stopped; {:,} images are left. The same command resumes.".format(summary.left))
+        click.echo("Stopped with {} left. The same command resumes.".format(counted(summary.left, "image")))
     elif summary.failures:
         out = quoted(summary.out)
         click.echo("Why: divainfer failures {0}. Once more: divainfer resume {0} --retry failed".format(out))

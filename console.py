@@ -25,3 +25,8 @@ def say(sentence: str) -> None:
 def one_line(path: str) -> str:
     """A path for people: on one line, whatever is in it."""
     return path.encode("utf-8", "backslashreplace").decode("utf-8").replace("\n", "\\n")
+
+
+def counted(count: int, noun: str) -> str:
+    """As "1 image" or "2,000 images"; for nouns that only take an s."""
+    return "{:,} {}{}".format(count, noun, "" if count == 1 else "s")

@@ -10,6 +10,7 @@ import time
 from typing import Any, Callable, List, Optional, Sequence
 
 from ..config import RunConfig, lasting, to_json
+from ..console import counted
 from ..imagelist import ImageList, Listing
 from ..ledger import FAILED, OPEN, RESULT, Ledger, Progress, replay, standing_failures
 from ..lock import RunLock
@@ -114,7 +115,7 @@ class Start:
             to_do = before.count(OPEN)
             if to_do < self._listing.count:
                 done = self._listing.count - to_do
-                self._say("Resuming: {:,} of {:,} images are done.".format(done, self._listing.count))
+                self._say("Resuming: {:,} of {} done.".format(done, counted(self._listing.count, "image")))
             self._note_space(before, images)
             folder.sweep()
             keeper = make_keeper(self._plan.config.format, folder, images, self._listing.naming)
@@ -219,7 +220,7 @@ class Start:
         ledger.commit()
         before.opened = True
         before.states[before.states == FAILED] = OPEN
-        self._say("{:,} failed images are tried again.".format(failures))
+        self._say("Tried again: {}.".format(counted(failures, "failed image")))
 
     def _note_space(self, before: Progress, images: ImageList) -> None:
         """Says so when the results will not fit on the disk."""

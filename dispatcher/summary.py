@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Dict, List, Optional, Tuple
 
+from ..console import counted
 from ..errors import EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUN_FAILED
 from ..messages import WorkerStats
 from ..monitor.verdict import Verdict
@@ -108,14 +109,19 @@ class Summary:
 
     def lines(self) -> List[str]:
         """The summary as the operator reads it."""
-        head = "{:,} images: {:,} results, {:,} failures".format(self.images, self.results, self.failures)
+        head = "{}: {}, {}".format(
+            counted(self.images, "image"), counted(self.results, "result"), counted(self.failures, "failure")
+        )
         if self.failure_kinds:
             kinds = sorted(self.failure_kinds.items(), key=lambda item: (-item[1], item[0]))
             head += " ({})".format(", ".join("{:,} {}".format(count, kind) for kind, count in kinds))
         lines = [head + (", {:,} left".format(self.left) if self.left else "")]
         lines.append(
-            "this start: {:,} results in {:.1f} s, {:.2f} frames/s, {:,} detections".format(
-                self.computed, self.seconds, self.frames_per_second, self.detections
+            "this start: {} in {:.1f} s, {:.2f} frames/s, {}".format(
+                counted(self.computed, "result"),
+                self.seconds,
+                self.frames_per_second,
+                counted(self.detections, "detection"),
             )
         )
         if not self.workers:

@@ -27,16 +27,18 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 from browser import Browser  # noqa: E402
 
+import divainfer  # noqa: E402
+
 PICTURES = HERE / "how-to" / "pictures"
 IMAGES = 600
-#: What is shown of the run at work is its middle.
-_MIDDLE_SECONDS = 45.0
+#: The run at work is shown when so much of it is done.
+_SHOWN_AT = 0.35
 _COLUMNS, _LINES = 110, 14
 _TERMINAL = """<meta charset="utf-8"><style>body {{ margin: 0; background: #0c0c0c }}
 pre {{ margin: 0; padding: 16px; font: 15px/1.25 "DejaVu Sans Mono", monospace }}</style><pre>{}</pre>"""
 
 
-def divainfer(*words: str) -> List[str]:
+def command(*words: str) -> List[str]:
     """A command line of the program, on no GPU."""
     return ["env", "CUDA_VISIBLE_DEVICES=", "TF_CPP_MIN_LOG_LEVEL=3", sys.executable, "-m", "divainfer.cli", *words]
 
@@ -58,19 +60,19 @@ class Terminal:
 
     Args:
         socket_path: of the server of this terminal alone.
-        command: what runs in it.
+        words: the command that runs in it.
     """
 
-    def __init__(self, socket_path: str, command: List[str]) -> None:
+    def __init__(self, socket_path: str, words: List[str]) -> None:
         self._tmux = ["tmux", "-f", os.devnull, "-S", socket_path]
         size = ["-x", str(_COLUMNS), "-y", str(_LINES)]
-        shown = " ".join(map(shlex.quote, command)) + "; sleep 3600"
+        shown = " ".join(map(shlex.quote, words)) + "; sleep 3600"
         subprocess.run([*self._tmux, "-u", "new-session", "-d", *size, shown], check=True)
 
     def html(self) -> str:
         """What is to be seen on it."""
-        command = [*self._tmux, "capture-pane", "-e", "-p"]
-        shown = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode("utf-8")
+        capture = [*self._tmux, "capture-pane", "-e", "-p"]
+        shown = subprocess.run(capture, check=True, stdout=subprocess.PIPE).stdout.decode("utf-8")
         console = Console(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True)
         console.print(Text.from_ansi(shown.rstrip("\n")))
         return _TERMINAL.format(console.export_html(theme=MONOKAI, code_format="{code}", inline_styles=True))
@@ -87,7 +89,7 @@ def page(out: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = "127.0.0.1:{}".format(port)
-    process = subprocess.Popen(divainfer("monitor", str(out), "--serve", address), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command("monitor", str(out), "--serve", address), stderr=subprocess.DEVNULL)
     try:
         yield "http://{}/".format(address)
     finally:
@@ -123,10 +125,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, Browser(os.path.join(name, "browser")) as browser:
         folder = Path(name)
         frames, out = make_frames(folder / "frames"), folder / "out"
-        run = divainfer("run", "--model", "demo", "--images", str(frames), "--out", str(out), "--gpus", "cpu:2")
+        run = command("run", "--model", "demo", "--images", str(frames), "--out", str(out), "--gpus", "cpu:2")
         terminal = Terminal(str(folder / "terminal"), run)
         try:
-            time.sleep(_MIDDLE_SECONDS)
+            while not (out / ".divainfer" / "metrics.jsonl").exists() or divainfer.view(str(out)).share < _SHOWN_AT:
+                time.sleep(1.0)
             take_live(browser, terminal, out, folder)
             # The run writes it when it has ended.
             while not (out / ".divainfer" / "report.html").exists():

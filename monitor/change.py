@@ -87,6 +87,18 @@ def frames_per_second(stats: WorkerStats) -> Optional[float]:
     return stats.images / there if there > 0 else None
 
 
+def bridged(values: Sequence[Optional[float]]) -> List[Optional[float]]:
+    """A worker's values in equal steps, None where it said nothing: a single such step gets the value of the next.
+
+    A worker tells its figures as often as samples are taken, so a step may go by without, and the next one's are of both.
+    """
+    found = list(values)
+    for place in range(1, len(found) - 1):
+        if values[place] is None and values[place - 1] is not None:
+            found[place] = values[place + 1]
+    return found
+
+
 def last_seconds(samples: Sequence[Sample], seconds: float) -> Change:
     """What happened in so many seconds before the last sample, or since the first one.
 

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Callable, List, Optional, Sequence, TextIO
 
+from ..console import counted
 from .livescreen import LiveScreen, can_be_live
 from .sample import Sample
 from .terminal import Line, render
@@ -45,7 +46,7 @@ class ProgressDisplay:
         self._screen: Optional[LiveScreen] = None
         if mode == LINES:
             done = standing.done or 0
-            self._print("starting: {:,} of {:,} images are to do".format(standing.images - done, standing.images))
+            self._print("starting: {:,} of {} to do".format(standing.images - done, counted(standing.images, "image")))
         if mode == LIVE:
             self._screen = LiveScreen(self._stream, self._draw)
             self._screen.start()
@@ -79,8 +80,12 @@ class ProgressDisplay:
 
 def progress_line(view: View) -> str:
     """How far a run is, or came, in a line."""
-    line = "{:,} of {:,} images ({:.1f}%), {} images/s, {:,} failures".format(
-        view.done, view.images, 100 * view.share, rate(view.images_per_second), view.failures
+    line = "{:,} of {} ({:.1f}%), {} images/s, {}".format(
+        view.done,
+        counted(view.images, "image"),
+        100 * view.share,
+        rate(view.images_per_second),
+        counted(view.failures, "failure"),
     )
     if not view.at_work:
         return "{}, this start took {}".format(line, duration(view.seconds))

@@ -8,6 +8,7 @@ import json
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
+from ..console import counted
 from ..ledger import FAILED, OPEN, RESULT, Progress, replay, standing_failures
 from ..lock import holder
 from ..messages import WorkerStats
@@ -71,12 +72,12 @@ class Status(NamedTuple):
         lines = ["{}: {}".format(self.out, self._state_in_words())]
         kinds = sorted(self.failure_kinds.items(), key=lambda item: (-item[1], item[0]))
         lines.append(
-            "{:,} of {:,} images are done ({:.1f}%): {:,} results, {:,} failures{}".format(
+            "{:,} of {} done ({:.1f}%): {}, {}{}".format(
                 done,
-                self.images,
+                counted(self.images, "image"),
                 100 * done / self.images if self.images else 100.0,
-                self.results,
-                self.failures,
+                counted(self.results, "result"),
+                counted(self.failures, "failure"),
                 " ({})".format(", ".join("{:,} {}".format(count, kind) for kind, count in kinds)) if kinds else "",
             )
         )
@@ -208,11 +209,11 @@ def _worker_line(number: int, worker: Dict[str, Any]) -> str:
     stats = worker["stats"]
     total = sum(stats[name] for name in ("busy", "starved", "blocked", "idle"))
     shares = ["{} {:.0f}%".format(name, 100 * stats[name] / total if total else 0.0) for name in ("busy", "starved")]
-    return "worker {} ({}): {}{:,} results in this start, {}{}".format(
+    return "worker {} ({}): {}{} in this start, {}{}".format(
         number,
         worker["device"],
         "{}, ".format(worker["state"]) if "state" in worker else "",
-        stats["images"],
+        counted(stats["images"], "result"),
         ", ".join(shares),
-        ", {} restarts".format(worker["restarts"]) if worker["restarts"] else "",
+        ", {}".format(counted(worker["restarts"], "restart")) if worker["restarts"] else "",
     )

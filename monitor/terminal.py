@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from ..console import counted
 from .sample import DISPATCHER, LOADER, WORKER
 from .verdict import WORDS
 from .view import View, WorkerView
@@ -56,7 +57,7 @@ def _progress(view: View, width: int, plain: bool) -> Line:
     state = "{} {:5.1f}%".format(view.state, 100 * view.share if view.done < view.images else 100.0)
     counts = "{:,}/{:,}".format(view.done, view.images)
     speed = "{} images/s".format(rate(view.images_per_second))
-    failures = "{:,} failures".format(view.failures)
+    failures = counted(view.failures, "failure")
     left = "{} left".format(duration(view.seconds_left)) if view.at_work else "in {}".format(duration(view.seconds))
     for words in (
         [counts, speed, failures, left],
@@ -82,7 +83,7 @@ def _bar(share: float, width: int, style: str, plain: bool) -> Line:
 def _pool(view: View, width: int) -> Line:
     words = ["{}/{} workers up".format(view.workers_up, len(view.workers))] if view.at_work else []
     if not words and view.workers:
-        words = ["1 worker" if len(view.workers) == 1 else "{} workers".format(len(view.workers))]
+        words = [counted(len(view.workers), "worker")]
     now = [worker.shares for worker in view.workers if worker.shares is not None]
     if view.verdict is not None:
         words.append("bound by {}".format(WORDS.get(view.verdict["bound"], view.verdict["bound"])))

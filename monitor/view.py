@@ -9,7 +9,7 @@ import bisect
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from .bounds import pool_verdict, worker_bounds
-from .change import Change, Shares, frames_per_second, last_seconds, steps
+from .change import Change, Shares, bridged, frames_per_second, last_seconds, steps
 from .notices import notices
 from .sample import GpuSample, HostSample, Sample
 from .status import RUNNING, SILENT, STOPPING
@@ -111,7 +111,7 @@ class History(NamedTuple):
     Attributes:
         step: length of a step, seconds.
         begin: where the first one begins, seconds since the start.
-        images_per_second: images that workers were through with.
+        images_per_second: results of all workers.
         shares: where the workers' time went, all together.
     """
 
@@ -277,29 +277,30 @@ def _workers(now: Change, bounds: Mapping[int, str], changes: Sequence[Optional[
 
 
 def _busy_history(changes: Sequence[Optional[Change]], number: int) -> List[Optional[float]]:
-    """A worker's busy share in each step.
-
-    Its figures come once a second, as samples do: a step without new ones is told of by those of the next step.
-    """
-    found: List[Optional[float]] = []
-    late = False
-    for change in changes:
-        shares = None if change is None else change.shares(number)
-        busy = None if shares is None else shares.busy
-        if late and busy is not None:
-            found[-1] = busy
-        late = busy is None and bool(found) and found[-1] is not None
-        found.append(busy)
-    return found
+    shares = [None if change is None else change.shares(number) for change in changes]
+    return bridged([None if split is None else split.busy for split in shares])
 
 
 def _history(step: float, changes: Sequence[Optional[Change]], seconds: float) -> History:
     return History(
         step=step,
         begin=(seconds // step - len(changes) + 1) * step,
-        images_per_second=[None if change is None else change.images / change.seconds for change in changes],
+        images_per_second=_rates(changes),
         shares=[None if change is None else change.pool_shares for change in changes],
     )
+
+
+def _rates(changes: Sequence[Optional[Change]]) -> List[Optional[float]]:
+    """Results a second of all workers in each step."""
+    numbers = {worker.number for change in changes if change is not None for worker in change.after.workers}
+    rates = [
+        bridged([None if change is None else frames_per_second(change.stats(number)) for change in changes])
+        for number in numbers
+    ]
+    return [
+        None if change is None else sum(several[place] or 0.0 for several in rates)
+        for place, change in enumerate(changes)
+    ]
 
 
 class _Utilisation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from ..errors import OutputError
 from ..imagelist import ImageList
@@ -11,10 +11,8 @@ from ..ledger import RESULT, DoneRecord, OpenedRecord, last_records
 from ..naming import JSON
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord
-from .encoding import decode_json
 from .format import Row
-from .results import Result, read_shard
-from .schema import fault
+from .results import Result, read_result_file, read_shard
 from .shards import Shard, shard_name
 
 #: Images of one block lie side by side in the list and look alike; so there are only a few of each, while there are others.
@@ -86,11 +84,11 @@ class LatestResults:
         image = self._images[index]
         if self._record.format == JSON:
             name = self._record.listing.naming.result_name(image)
-            path = os.path.join(os.fsencode(self._folder.out), name)
-            detections = _detections(path)
-            if detections is None:
+            path = os.fsdecode(os.path.join(os.fsencode(self._folder.out), name))
+            try:
+                return Result(index, os.fsdecode(image), path, read_result_file(path), None)
+            except OutputError:
                 return None
-            return Result(index, os.fsdecode(image), os.fsdecode(path), detections, None)
         name_of_shard = shard_name(record.start, record.start + record.count, self._record.format)
         shard = Shard(record.start, record.start + record.count, os.path.join(self._folder.out, name_of_shard))
         if self._shard[0] != shard.path:
@@ -103,13 +101,3 @@ class LatestResults:
         if row is None:
             return None
         return Result(index, os.fsdecode(image), shard.path, row.detections, row.image_size)
-
-
-def _detections(path: bytes) -> Optional[List[Dict[str, Any]]]:
-    """What a JSON file has; None when it is gone or damaged."""
-    try:
-        with open(path, "rb") as file:
-            detections: List[Dict[str, Any]] = decode_json(file.read())
-    except (OSError, ValueError):
-        return None
-    return detections if fault(detections) is None else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..messages import WorkerStats
-from ..monitor.facts import ratio
+from ..monitor.change import bridged
 from ..monitor.sample import DISPATCHER, GpuSample, Sample
 from .metrics import spread
 
@@ -99,7 +99,7 @@ def make_timeline(starts: Sequence[Sequence[Sample]], most: int = MOST_POINTS) -
         times=_times(intervals, begins),
         begins=begins,
         seconds=offset,
-        frames=[interval and _frames(interval) for interval in intervals],
+        frames=_frames(intervals),
         busy=_by_worker(intervals, _busy),
         queue=_by_worker(intervals, _queue),
         gpu_utilisation=_by_gpu(intervals, lambda gpu: gpu.utilisation),
@@ -146,12 +146,18 @@ def _stats(sample: Optional[Sample]) -> Dict[Tuple[int, str], WorkerStats]:
     return {(worker.number, worker.device): worker.stats for worker in sample.workers} if sample else {}
 
 
-def _frames(interval: _Interval) -> float:
-    before = _stats(interval.before)
-    done = sum(
-        max(0, stats.images - before.get(key, WorkerStats()).images) for key, stats in _stats(interval.last).items()
-    )
-    return ratio(done, interval.last.seconds - interval.since)
+def _frames(intervals: Sequence[Optional[_Interval]]) -> Values:
+    curves = _by_worker(intervals, _rate)
+    return [
+        None if interval is None else sum(curve.values[place] or 0.0 for curve in curves)
+        for place, interval in enumerate(intervals)
+    ]
+
+
+def _rate(before: WorkerStats, now: WorkerStats, _: Sequence[WorkerStats]) -> Optional[float]:
+    # By the worker's own clock, as everywhere: its figures come once a second, not when the sample was taken.
+    there = now.span + now.warm_up - before.span - before.warm_up
+    return max(0, now.images - before.images) / there if there > 0 else None
 
 
 def _busy(before: WorkerStats, now: WorkerStats, _: Sequence[WorkerStats]) -> Optional[float]:
@@ -178,7 +184,13 @@ def _by_worker(
             curve = curves.setdefault(key, Curve(worker_name(*key), [None] * len(intervals)))
             seen = [stats[key] for stats in moments if key in stats]
             curve.values[place] = value(before.get(key, WorkerStats()), worker.stats, seen)
-    return [curves[key] for key in sorted(curves) if _known(curves[key].values)]
+    return [_bridged(curves[key], intervals) for key in sorted(curves) if _known(curves[key].values)]
+
+
+def _bridged(curve: Curve, intervals: Sequence[Optional[_Interval]]) -> Curve:
+    """Bridged within each start, not from one to the next."""
+    values = zip(intervals, bridged(curve.values))
+    return curve._replace(values=[None if interval is None else value for interval, value in values])
 
 
 def _by_gpu(intervals: Sequence[Optional[_Interval]], value: Callable[[GpuSample], Optional[float]]) -> List[Curve]:

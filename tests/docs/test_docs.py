@@ -62,7 +62,7 @@ def test_the_python_examples_run(tmp_path):
     )
     assert done.returncode == 0, done.stderr.decode()
     said = done.stdout.decode().splitlines()
-    assert said[0].startswith("4 0 ") and said[-2:] == ["finished", "True"]
+    assert said[0].startswith("4 0 ") and said[-5] == "finished" and said[-3] == "True" and said[-1] == "2"
     assert (tmp_path / "all.json").exists()
 
     package = tmp_path / "site" / "my_package"

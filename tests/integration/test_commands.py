@@ -56,7 +56,7 @@ def test_status_of_a_finished_run(finished):
     outcome = program("status", finished)
     assert outcome.code == 0
     assert outcome.out.startswith(
-        "{}: finished\n32 of 32 images are done (100.0%): 30 results, 2 failures".format(finished)
+        "{}: finished\n32 of 32 images done (100.0%): 30 results, 2 failures".format(finished)
     )
     found = json.loads(program("status", finished, "--json").out)
     assert (found["state"], found["results"], found["failures"], found["open"]) == ("finished", 30, 2, 0)

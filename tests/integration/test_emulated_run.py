@@ -57,7 +57,7 @@ def test_the_same_command_again_computes_nothing_again(tmp_path):
     before = {path: os.stat(os.path.join(out, os.fsdecode(path))).st_mtime_ns for path in result_files(out)}
     outcome = run(str(tmp_path / "in"), out)
     assert outcome.code == 0
-    assert "10 of 10 images are done" in outcome.err
+    assert "10 of 10 images done" in outcome.err
     assert before == {path: os.stat(os.path.join(out, os.fsdecode(path))).st_mtime_ns for path in before}
 
 
@@ -90,7 +90,7 @@ def test_ctrl_c_drains_and_the_same_command_resumes(tmp_path):
     assert first["interrupted"] and 10 <= first["results"] < 120
     # What was written was also recorded: nothing that is done is done again.
     assert first["results"] == len(result_files(out))
-    assert "{} images are left".format(120 - first["results"]) in outcome.out
+    assert "Stopped with {} images left".format(120 - first["results"]) in outcome.out
 
     outcome = program(*arguments)
     assert outcome.code == 0, outcome.err

@@ -92,7 +92,7 @@ def test_failed_images_are_done_again_on_request_only(tmp_path, name):
     assert outcome.code == 3 and summary(out)["computed"] == 0, "a failure stands"
     before = found(out)
     outcome = program(*arguments(folder, out, name, "--retry", "failed"))
-    assert outcome.code == 3 and "2 failed images are tried again" in outcome.err
+    assert outcome.code == 3 and "Tried again: 2 failed images." in outcome.err
     assert summary(out)["computed"] == 1
     assert [record["image"] for record in failures(out)] == [bad[1]]
     after = found(out)

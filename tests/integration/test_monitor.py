@@ -100,7 +100,7 @@ class InTerminal:
 def test_a_finished_run_once_and_as_json(finished):
     outcome = program("monitor", finished, "--once")
     assert outcome.code == 0 and outcome.err == ""
-    assert outcome.out.startswith("finished 100.0% ") and "31/31" in outcome.out and "1 failures" in outcome.out
+    assert outcome.out.startswith("finished 100.0% ") and "31/31" in outcome.out and "1 failure" in outcome.out
     assert summary(finished)["verdict"]["sentence"][:40] in outcome.out and "\x1b" not in outcome.out
     found = json.loads(program("monitor", finished, "--json").out)
     assert (found["state"], found["done"], found["failures"], found["at_work"]) == ("finished", 31, 1, False)

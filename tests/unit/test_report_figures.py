@@ -102,7 +102,7 @@ def test_positions_are_spread_from_the_first_to_the_last(count, wanted):
 
 def test_curves_are_what_happened_between_two_samples():
     early = [WorkerStats(images=4, busy=1.0, starved=1.0, slots=8, queued=4), WorkerStats()]
-    late = [WorkerStats(images=10, busy=1.5, starved=1.5, slots=8, queued=6), WorkerStats(images=6, busy=2.0, idle=0.0)]
+    late = [WorkerStats(images=10, busy=2.0, starved=2.0, slots=8, queued=6), WorkerStats(images=6, busy=2.0, idle=0.0)]
     line = make_timeline([[sample(2, stats=early), sample(4, stats=late)]])
     assert line.times == [1.0, 3.0] and line.begins == [0.0] and line.seconds == 4.0
     assert line.frames == [2.0, 6.0]
@@ -110,6 +110,14 @@ def test_curves_are_what_happened_between_two_samples():
     # The second one had no batch yet in the first interval.
     assert [curve.values for curve in line.busy] == [[0.5, 0.5], [None, 1.0]]
     assert [curve.values for curve in line.queue] == [[0.5, 0.75]]
+
+
+def test_a_sample_without_new_figures_is_told_of_by_those_of_the_next():
+    """A worker's sign of life came too late for the third sample: no dip, and no peak after it."""
+    samples = [sample(second, stats=[stats(second, 0.25)]) for second in (1, 2, 2, 4, 5)]
+    samples[2] = samples[2]._replace(time=samples[2].time + 1, seconds=3.0)
+    line = make_timeline([samples])
+    assert line.frames == [3.0] * 5 and line.busy[0].values == [0.25] * 5
 
 
 def test_between_two_starts_there_is_a_gap_and_no_time():

@@ -121,7 +121,7 @@ def test_lines_keep_their_form():
     display.update()
     display.close()
     first, second = stream.getvalue().splitlines()
-    assert first[8:] == " starting: 99,990 of 100,000 images are to do"
+    assert first[8:] == " starting: 99,990 of 100,000 images to do"
     assert second[8:] == " 2,000 of 100,000 images (2.0%), 20.0 images/s, 0 failures, 1:21:40 left, 2/2 workers"
     assert "-:--:-- left, 0/0 workers" in progress_line(make_view([], STANDING))
     assert progress_line(view_of(state="killed")).endswith(" 0 failures, this start took 0:03:20")
@@ -136,7 +136,7 @@ def test_failures_of_this_start_count_too():
 def test_live_without_a_terminal_is_lines():
     stream = io.StringIO()
     ProgressDisplay(LIVE, STANDING, list, stream).close()
-    assert "starting: 100,000 of 100,000 images are to do" in stream.getvalue()
+    assert "starting: 100,000 of 100,000 images to do" in stream.getvalue()
 
 
 class Terminal:
