@@ -25,6 +25,12 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    linked = {ROOT / "docs" / target for target in re.findall(r"\]\(([^)#]+)", index)}
+    assert linked == {page for page in PAGES if "docs" in page.parts and page.name != "README.md"}
+
+
 def test_the_tests_that_the_promises_name_exist():
     page = (ROOT / "docs" / "explanation" / "what-is-promised.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:tests|benchmarks)/[\w/]+\.py)(?:::(\w+))?`", page))
