@@ -33,8 +33,8 @@ PICTURES = HERE / "how-to" / "pictures"
 IMAGES = 600
 #: The run at work is shown when so much of it is done.
 _SHOWN_AT = 0.35
-_COLUMNS, _LINES = 110, 14
-_TERMINAL = """<meta charset="utf-8"><style>body {{ margin: 0; background: #0c0c0c }}
+_COLUMNS, _LINES = 110, 9
+_TERMINAL = """<meta charset="utf-8"><style>body {{ margin: 0; background: #0c0c0c; color: #d9d9d9 }}
 pre {{ margin: 0; padding: 16px; font: 15px/1.25 "DejaVu Sans Mono", monospace }}</style><pre>{}</pre>"""
 
 
@@ -100,7 +100,7 @@ def page(out: Path) -> Iterator[str]:
 def take_live(browser: Browser, terminal: Terminal, out: Path, folder: Path) -> None:
     """Pictures of the run at work."""
     (folder / "terminal.html").write_text(terminal.html(), encoding="utf-8")
-    browser.open((folder / "terminal.html").as_uri(), 1040, 300)
+    browser.open((folder / "terminal.html").as_uri(), 1040, 200)
     browser.wait_for("document.querySelector('pre') !== null")
     browser.picture(str(PICTURES / "terminal.png"))
     with page(out) as url:
