@@ -163,6 +163,9 @@ def _begin(
     if listing is None:
         os.replace(new_list, folder.list)
         os.replace(new_index, folder.index)
+    # It is of an earlier start, and `run.json` will be of this one.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(folder.summary)
     _record(plan, folder, made, fingerprint, compared.passed_over).write(folder)
     for note in plan.notes + tuple(made.notes):
         say(note)

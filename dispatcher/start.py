@@ -130,8 +130,6 @@ class Start:
             closing.callback(listener.close)
             grace = self._plan.config.grace
             finished, error = False, ""
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(folder.summary)
             _reserve(folder)
             # Until the summary is written: a signal in between must not cost it.
             interrupts = closing.enter_context(Interrupts())

@@ -37,7 +37,7 @@ USUAL_BYTES = {JSON: 4096, JSONL: 2500, PARQUET: 500}
 
 
 def begin_anew(folder: RunFolder) -> None:
-    """Forgets the run in a folder, of which nothing is done: its ledger, which is about another list, and its shards.
+    """Forgets the run in a folder, of which nothing is done: its ledger, which is about another list, its shards and figures.
 
     Args:
         folder: the run folder.
@@ -54,8 +54,9 @@ def begin_anew(folder: RunFolder) -> None:
         )
     for shard in shards:
         os.unlink(shard.path)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(folder.ledger)
+    for path in (folder.ledger, folder.metrics, folder.progress, folder.summary, folder.report):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 def make_store(name: str, worker: str, folder: RunFolder, naming: Naming) -> Store:

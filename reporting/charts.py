@@ -144,7 +144,12 @@ def histogram(several: Sequence[Tuple[str, Sequence[int]]], bounds: Sequence[flo
             # The end of a step is where the next one begins.
             style = {"color": COLOURS[number], "linestyle": _STYLES[number]}
             axes.step(
-                [1000 * edge for edge in edges], shares + [0.0], where="post", linewidth=1.3, label=label, **style
+                [1000 * edge for edge in edges],
+                shares + [0.0],
+                where="post",
+                linewidth=1.3,
+                label=_short(label),
+                **style,
             )
             if len(several) == 1:
                 axes.fill_between(
@@ -175,7 +180,7 @@ def counts(labels: Sequence[str], several: Sequence[Tuple[str, Sequence[float]]]
             places = [place + (number - (len(several) - 1) / 2) * height for place in range(len(labels))]
             axes.barh(
                 places, values, height=0.9 * height, color=COLOURS[number], hatch=_HATCHES[number], edgecolor=INK,
-                linewidth=0.4, label=label,
+                linewidth=0.4, label=_short(label),
             )  # fmt: skip
         axes.set_yticks(range(len(labels)))
         axes.set_yticklabels([_short(label) for label in labels])
@@ -194,7 +199,7 @@ def columns(several: Sequence[Tuple[str, Sequence[float]]], low: float, high: fl
             edges = [low + (high - low) * place / len(values) for place in range(len(values) + 1)]
             style = {"color": COLOURS[number], "linestyle": _STYLES[number]}
             closed = [*values, values[-1]]
-            axes.step(edges, closed, where="post", linewidth=1.3, label=label, **style)
+            axes.step(edges, closed, where="post", linewidth=1.3, label=_short(label), **style)
             if len(several) == 1:
                 axes.fill_between(edges, closed, step="post", color=COLOURS[number], alpha=0.25, linewidth=0)
         axes.set_xlim(low, high)

@@ -12,7 +12,7 @@ from . import chartset
 from .chartset import Run
 from .evidence import Evidence
 from .figures import STATES
-from .markup import code, escaped, paragraph, section, table
+from .markup import code, escaped, paragraph, section, shown, table
 from .page import document, figures, state_words
 from .units import percent
 
@@ -49,7 +49,7 @@ def comparison_page(first: Evidence, second: Evidence) -> str:
 def labels(first: Evidence, second: Evidence) -> Tuple[str, str]:
     """Names for the charts: "A: out-1", "B: out-2"."""
     a, b = (os.path.basename(evidence.folder.out) or "/" for evidence in (first, second))
-    return "A: {}".format(a), "B: {}".format(b)
+    return shown("A: {}".format(a)), shown("B: {}".format(b))
 
 
 def differences(first: Evidence, second: Evidence) -> List[Tuple[str, Any, Any]]:

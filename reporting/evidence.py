@@ -126,8 +126,8 @@ def _starts(folder: RunFolder, record: RunRecord, metrics: Metrics) -> List[Star
     last = _last_start(folder, began or 0.0, on_gpu)
     if last is None:
         return starts
-    # What was sampled after the last start began is of that start.
-    sampled = starts and metrics.starts[-1][-1].time >= (began or 0.0)
+    # `run.json` is written before the first sample is taken.
+    sampled = starts and metrics.starts[-1][-1].start >= (began or 0.0)
     if sampled and last.source == PROGRESS:
         return starts  # A sample says the same, and more.
     if sampled:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import collections
-import statistics
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..histogram import sum_of
 from ..messages import WorkerStats
 from ..monitor.facts import ratio
 from ..monitor.sample import GpuSample, Sample
+from . import weighted
 from .timeline import Timeline
+from .weighted import Weighted
 
 #: What a worker's time goes to from its first batch on, in the order in which it is shown.
 STATES = ("busy", "starved", "blocked", "idle")
@@ -76,7 +77,7 @@ class Gpu(NamedTuple):
         power_limit: watts.
         temperature: degrees Celsius, the most there were.
         clock: MHz, mean.
-        throttled: share of the samples in which its clock was lower than it could be, 0 to 1, by reason.
+        throttled: share of the time in which its clock was lower than it could be, 0 to 1, by reason.
         ecc_errors: uncorrected memory errors at the end.
         xids: critical errors (NVIDIA's Xid codes), each code once.
         gone: why it does not answer any more; "" when it does.
@@ -103,7 +104,7 @@ class Figures(NamedTuple):
     Attributes:
         starts: one entry a start, the oldest first.
         workers: their sums over all starts.
-        busy_median: of the workers' busy shares in the timeline's intervals; None without samples.
+        busy_median: of the workers' busy shares over time; None without samples.
         utilisation: mean of the GPUs' utilisation as their driver says, 0 to 1; None where there is none.
         utilisation_median: the median of the same.
         utilisation_samples: of how many these are.
@@ -187,17 +188,19 @@ def make_figures(
         samples: of these starts, where there are any.
         timeline: of these samples.
     """
-    gpu = [one.utilisation for start in samples for sample in start for one in sample.gpus if not one.gone]
-    known = [utilisation for utilisation in gpu if utilisation is not None]
-    busy = [value for curve in timeline.busy for value in curve.values if value is not None] if timeline else []
+    gpus = [
+        (gpu, seconds) for start in samples for sample, seconds in weighted.with_seconds(start) for gpu in sample.gpus
+    ]
+    utilisation = [Weighted(gpu.utilisation, seconds) for gpu, seconds in gpus if not gpu.gone]
+    busy = [one for curve in timeline.busy for one in map(Weighted, curve.values, timeline.lengths)] if timeline else []
     return Figures(
         starts=tuple(starts),
         workers=_together(starts),
-        busy_median=statistics.median(busy) if busy else None,
-        utilisation=statistics.mean(known) if known else None,
-        utilisation_median=statistics.median(known) if known else None,
-        utilisation_samples=len(known),
-        gpus=_gpus([gpu for start in samples for sample in start for gpu in sample.gpus]),
+        busy_median=weighted.median(busy),
+        utilisation=weighted.mean(utilisation),
+        utilisation_median=weighted.median(utilisation),
+        utilisation_samples=sum(one.value is not None for one in utilisation),
+        gpus=_gpus(gpus),
     )
 
 
@@ -222,39 +225,47 @@ def workers_of(sample: Sample, on_gpu: Dict[str, bool]) -> Tuple[Worker, ...]:
     )
 
 
-def _gpus(samples: Sequence[GpuSample]) -> Tuple[Gpu, ...]:
-    by_uuid: Dict[str, List[GpuSample]] = {}
-    for sample in samples:
-        by_uuid.setdefault(sample.uuid, []).append(sample)
-    return tuple(_gpu(several) for several in sorted(by_uuid.values(), key=lambda several: several[-1].index))
+def _gpus(samples: Sequence[Tuple[GpuSample, float]]) -> Tuple[Gpu, ...]:
+    by_uuid: Dict[str, List[Tuple[GpuSample, float]]] = {}
+    for sample, seconds in samples:
+        by_uuid.setdefault(sample.uuid, []).append((sample, seconds))
+    return tuple(_gpu(several) for several in sorted(by_uuid.values(), key=lambda several: several[-1][0].index))
 
 
-def _gpu(samples: Sequence[GpuSample]) -> Gpu:
-    last = samples[-1]
-    answered = [sample for sample in samples if not sample.gone] or [last]
-    reasons = collections.Counter(reason for sample in answered for reason in sample.throttled)
+def _gpu(samples: Sequence[Tuple[GpuSample, float]]) -> Gpu:
+    latest = samples[-1][0]
+    answered = [(sample, seconds) for sample, seconds in samples if not sample.gone] or [samples[-1]]
+    last = answered[-1][0]
+
+    def mean(name: str) -> Optional[float]:
+        return weighted.mean(Weighted(getattr(sample, name), seconds) for sample, seconds in answered)
+
+    def most(name: str) -> Optional[float]:
+        values = [getattr(sample, name) for sample, _ in answered]
+        return max((float(value) for value in values if value is not None), default=None)
+
+    throttled: Dict[str, float] = collections.Counter()
+    for sample, seconds in answered:
+        for reason in sample.throttled:
+            throttled[reason] += seconds
+    total = sum(seconds for _, seconds in answered)
     return Gpu(
-        uuid=last.uuid,
-        label="GPU {} ({})".format(answered[-1].index, answered[-1].name or "no name"),
-        utilisation=_mean([sample.utilisation for sample in answered]),
-        memory_used=max(
-            (float(sample.memory_used) for sample in answered if sample.memory_used is not None), default=None
-        ),
-        memory_total=answered[-1].memory_total,
-        power=_mean([sample.power for sample in answered]),
-        power_limit=answered[-1].power_limit,
-        temperature=max((sample.temperature for sample in answered if sample.temperature is not None), default=None),
-        clock=_mean([sample.clock for sample in answered]),
-        throttled={reason: count / len(answered) for reason, count in reasons.most_common()},
-        ecc_errors=answered[-1].ecc_errors,
-        xids=tuple(dict.fromkeys(xid for sample in samples for xid in sample.xids)),
-        gone=last.gone,
+        uuid=latest.uuid,
+        label="GPU {} ({})".format(last.index, last.name or "no name"),
+        utilisation=mean("utilisation"),
+        memory_used=most("memory_used"),
+        memory_total=last.memory_total,
+        power=mean("power"),
+        power_limit=last.power_limit,
+        temperature=most("temperature"),
+        clock=mean("clock"),
+        throttled={
+            reason: ratio(throttled[reason], total) for reason in sorted(throttled, key=lambda one: -throttled[one])
+        },
+        ecc_errors=last.ecc_errors,
+        xids=tuple(dict.fromkeys(xid for sample, _ in samples for xid in sample.xids)),
+        gone=latest.gone,
     )
-
-
-def _mean(values: Sequence[Optional[float]]) -> Optional[float]:
-    known = [value for value in values if value is not None]
-    return statistics.mean(known) if known else None
 
 
 def _together(starts: Sequence[StartFigures]) -> Tuple[Worker, ...]:

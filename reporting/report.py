@@ -42,8 +42,8 @@ def _write(path: str, page: str) -> None:
     """Writes beside the place and renames, so that who looks at the page sees the old or the new, whole."""
     part = path + ".part"
     try:
-        with open(part, "w", encoding="utf-8") as file:
-            file.write(page)
+        with open(part, "wb") as file:
+            file.write(page.encode("utf-8"))
         os.replace(part, path)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -30,6 +30,8 @@ _REFERENCE = re.compile(r"#([\w.-]+)")
 _FONT = re.compile(r"font:\s*(?:\w+\s+)*?([\d.]+px)[^;\"]*")
 _FAMILY = re.compile(r"\s*font-family:[^;\"]*;?|\stransform=\"rotate\(-?0(?:\.0)? [^\"]*\)\"")
 _NUMBER = re.compile(r"(\d+\.\d{2})\d+")
+#: Not the text between them: that has numbers and names of its own.
+_TAG = re.compile(r"<[^<>]*>")
 
 
 def for_page(svg: str, title: str) -> str:
@@ -43,9 +45,13 @@ def for_page(svg: str, title: str) -> str:
     head, body = svg[: svg.index(">")], svg[svg.index(">") :]
     head = '{} role="img" aria-label="{}"'.format(_NAMESPACE.sub("", head), html.escape(title))
     body = _NOT_NEEDED.sub("", body).replace("xlink:href", "href")
-    body = _FAMILY.sub("", _FONT.sub(r"font-size: \1", body))
-    body = _NUMBER.sub(r"\1", body)
-    body = _COLOUR.sub(lambda match: "var({})".format(VARIABLES[match.group().lower()]), body)
+    body = _TAG.sub(lambda tag: _shortened(tag.group()), body)
     used = set(_REFERENCE.findall(body))
     body = _IDENTIFIER.sub(lambda match: match.group() if match.group(1) in used else "", body)
     return re.sub(r"\s*\n\s*", " ", head + body).replace("> <", "><")
+
+
+def _shortened(tag: str) -> str:
+    """A tag without letters' names and needless digits, and with the page's colours."""
+    tag = _NUMBER.sub(r"\1", _FAMILY.sub("", _FONT.sub(r"font-size: \1", tag)))
+    return _COLOUR.sub(lambda match: "var({})".format(VARIABLES[match.group().lower()]), tag)

@@ -6,6 +6,7 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequenc
 
 from ..messages import WorkerStats
 from ..monitor.change import bridged
+from ..monitor.facts import ratio
 from ..monitor.sample import DISPATCHER, GpuSample, Sample
 from .metrics import spread
 
@@ -35,6 +36,7 @@ class Timeline(NamedTuple):
 
     Attributes:
         times: the middle of each interval, seconds of running time. Between two starts there is one with None in all curves.
+        lengths: of each interval, seconds; 0 for those between two starts.
         begins: where each start begins, seconds of running time.
         seconds: running time altogether.
         frames: results a second, all workers together.
@@ -49,6 +51,7 @@ class Timeline(NamedTuple):
     """
 
     times: List[float]
+    lengths: List[float]
     begins: List[float]
     seconds: float
     frames: Values
@@ -88,15 +91,17 @@ def make_timeline(starts: Sequence[Sequence[Sample]], most: int = MOST_POINTS) -
     intervals: List[Optional[_Interval]] = []
     begins: List[float] = []
     offset = 0.0
-    total = sum(len(samples) for samples in starts)
+    total = sum(samples[-1].seconds for samples in starts)
     for samples in starts:
         if begins:
             intervals.append(None)
         begins.append(offset)
-        intervals += _intervals(offset, samples, max(2, most * len(samples) // max(1, total)))
+        share = ratio(samples[-1].seconds, total)
+        intervals += _intervals(offset, samples, max(2, int(most * share)))
         offset += samples[-1].seconds
     return Timeline(
         times=_times(intervals, begins),
+        lengths=[interval.last.seconds - interval.since if interval else 0.0 for interval in intervals],
         begins=begins,
         seconds=offset,
         frames=_frames(intervals),

@@ -144,7 +144,7 @@ def test_verify_finds_what_was_done_to_a_result_and_repair_has_it_made_again(fin
             file.write(content)
     outcome = program("verify", copied)
     assert outcome.code == 6
-    assert os.fsdecode(path) in outcome.out and outcome.out.rstrip().endswith("problems")
+    assert os.fsdecode(path) in outcome.out and outcome.out.rstrip().endswith(("1 problem", " problems"))
     found = json.loads(program("verify", copied, "--json").out)
     assert found["sound"] is False and os.fsdecode(path) in [problem["path"] for problem in found["problems"]]
     assert program("verify", copied, "--repair").code == 6

@@ -152,7 +152,7 @@ def test_gpus_and_the_machine():
     assert line.cpu == [("loaders", [1.5, 1.5, None]), ("all programs", [5.0, 5.0, None])]
     assert line.memory == [("all programs", [3.0, 3.0, None])]
     figures = make_figures([], [samples], line)
-    assert (figures.utilisation, figures.utilisation_median) == (pytest.approx(0.4), pytest.approx(0.4))
+    assert (figures.utilisation, figures.utilisation_median) == (pytest.approx(0.4), pytest.approx(0.2))
     assert figures.utilisation_samples == 2
     only = figures.gpus[0]
     assert (only.label, only.throttled, only.gone) == ("GPU 1 (X)", {"power cap": 0.5}, "lost")
@@ -179,7 +179,7 @@ def test_figures_of_one_start_are_the_engines_own():
     assert figures.images == 40 and figures.seconds == 10.0
     assert figures.frames_per_second == 4.0 and figures.frames_per_device == 2.0
     assert figures.on_gpu and figures.processes == 2
-    assert figures.busy_median == pytest.approx(0.7)  # of ten at 0.9 and ten at 0.5
+    assert figures.busy_median == pytest.approx(0.5)  # of ten seconds at 0.9 and ten at 0.5
     assert figures.workers[0].shares["busy"] == pytest.approx(0.9)
 
 
@@ -249,3 +249,18 @@ def test_results_are_chosen_from_all_over_a_long_list():
     one = Progress(10)
     one.states[7] = RESULT
     assert places_of(one, RESULT, 1000) == [7]
+
+
+def test_over_starts_time_counts_and_not_how_often_was_sampled():
+    """Half a minute of rare samples at 0.2, and ten seconds of a sample each half second at 0.9."""
+    starts = [
+        [
+            sample(second, begin, [stats(second, busy)], gpus=[GpuSample("GPU-7", utilisation=busy)])
+            for second in seconds
+        ]
+        for begin, busy, seconds in ((1000.0, 0.2, (10, 20, 30)), (5000.0, 0.9, [half / 2 for half in range(1, 21)]))
+    ]
+    figures = make_figures([start_of(samples) for samples in starts], starts, make_timeline(starts))
+    assert figures.utilisation == pytest.approx((30 * 0.2 + 10 * 0.9) / 40) == figures.gpus[0].utilisation
+    assert figures.utilisation_median == pytest.approx(0.2) and figures.busy_median == pytest.approx(0.2)
+    assert figures.utilisation_samples == 23

@@ -77,6 +77,26 @@ def test_names_stand_in_charts_as_they_are(name):
     assert not name or shown(name) in texts
 
 
+@pytest.mark.parametrize("name", STRANGE + ["a$_$b", "v1.23456 #0072b2"])
+def test_two_runs_may_have_any_names(name):
+    label = shown("A: " + name)
+    for found in all_charts(label):
+        assert xml.fromstring(found).tag == "svg"
+    for found in (
+        charts.histogram([(label, [1, 2]), ("B", [2])], BOUNDS, "images"),
+        charts.counts(["x"], [(label, [1.0]), ("B", [2.0])], "detections"),
+        charts.columns([(label, [0.0, 1.0]), ("B", [1.0, 0.0])], 0.0, 1.0, "detections", "score"),
+    ):
+        assert label in ["".join(node.itertext()) for node in xml.fromstring(found).iter("text")]
+
+
+def test_numbers_at_the_axes_are_whole():
+    found = charts.counts(["x"], [("A", [0.004])], "detections an image")
+    texts = ["".join(node.itertext()) for node in xml.fromstring(found).iter("text")]
+    numbers = [float(text) for text in texts if re.match(r"0\.\d+$", text)]
+    assert len(numbers) >= 4 and numbers == sorted(set(numbers)) and 0.003 < numbers[-1] < 0.005
+
+
 def test_the_same_figures_give_the_same_chart():
     assert next(all_charts("x")) == next(all_charts("x"))
 
