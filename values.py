@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Tuple
 
+from .address import parse_address
+
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
@@ -107,21 +109,10 @@ def parse_size(value: Any) -> int:
     return int(float(match.group(1)) * _UNITS[match.group(2)])
 
 
-def parse_address(value: Any) -> Tuple[str, int]:
-    """Host and port out of "9400" (this machine alone), "0.0.0.0:9400" or "[::1]:9400".
-
-    Raises:
-        ValueError: when it is none of these.
-    """
-    match = re.match(r"^(?:\[([^][]+)\]:|([^][:]+):)?(\d+)$", value) if isinstance(value, str) else None
-    if match is None or int(match.group(3)) > 65535:
-        raise ValueError("a port such as 9400, or HOST:PORT, is wanted")
-    return match.group(1) or match.group(2) or "127.0.0.1", int(match.group(3))
-
-
 def address(value: Any) -> str:
-    """What `parse_address` takes, or nothing."""
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if text != "":
-        parse_address(text)
-    return str(text)
+    """Where something listens, or nothing: a port such as 9400, or HOST:PORT."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ValueError("a port such as 9400, or HOST:PORT, is wanted")
+    if value != "":
+        parse_address(str(value))
+    return str(value)

@@ -7,10 +7,10 @@ import socket
 import socketserver
 import threading
 import wsgiref.simple_server
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Optional
 
+from ..address import Address, parse_address
 from ..errors import ConfigError
-from ..values import parse_address
 from .sample import Sample
 
 #: A client that says nothing for so long is given up.
@@ -42,8 +42,8 @@ class Exporter:
     @property
     def url(self) -> str:
         """Where it is served."""
-        host, port = str(self._server.server_address[0]), self._server.server_address[1]
-        return "http://{}:{}/metrics".format("[{}]".format(host) if ":" in host else host, port)
+        host, port = self._server.server_address[:2]
+        return "http://{}/metrics".format(Address(str(host), int(port)))
 
     def show(self, latest: Callable[[], Optional[Sample]]) -> None:
         """What is served from now on; until then there are no figures.
@@ -92,21 +92,15 @@ class _Server6(_Server):
     address_family = socket.AF_INET6
 
 
-def _listen(address: str, app: Any) -> _Server:
-    host, port = parse_address(address)
+def _listen(text: str, app: Any) -> _Server:
     try:
-        family, place = _resolved(host, port)
+        family, place = parse_address(text).resolved()
         server = (_Server6 if family == socket.AF_INET6 else _Server)(place, _Handler)
     except OSError as error:
         raise ConfigError(
             "--metrics-port {}: nothing can be served there ({}). Give another port, or 0 for any.".format(
-                address, error.strerror or error
+                text, error.strerror or error
             )
         )
     server.set_app(app)
     return server
-
-
-def _resolved(host: str, port: int) -> Tuple[int, Tuple[str, int]]:
-    family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    return family, (str(place[0]), int(place[1]))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ..config import RunConfig, to_json
+from ..ledger import FAILED, RESULT, replay
 from ..lock import holder
 from ..ownerfile import Owner
 from ..runfolder import RunFolder
@@ -16,8 +17,12 @@ from .status import read_live, read_object, state_at_work, status
 from .tail import MetricsTail
 from .view import Standing, View, make_view
 
-#: A sampler that has said nothing for so long, though its dispatcher has, has given up.
-_STALE_SECONDS = 30.0
+#: A sampler that has said nothing for so long, though its dispatcher has, has given up; also if so many samples are missing.
+_STALE_SECONDS, _STALE_SAMPLES = 30.0, 3
+#: Where samples are rarer, what is shown is made of `progress.json`, which comes once a second.
+_RARE_SECONDS = 2.0
+#: `progress.json` and samples of one start may say by so much that it began at different moments.
+_SAME_START_SECONDS = 5.0
 #: Samples of a start that is over, and of one that nobody samples.
 _MOST = 600
 
@@ -44,6 +49,8 @@ class Watched:
         self._config: Dict[str, Any] = dict(to_json(RunConfig()), **record.config)
         self._tail = MetricsTail(self._folder.metrics)
         self._made: List[Sample] = []
+        #: When the present start began, and what was done before it.
+        self._before: Optional[Tuple[float, int, int]] = None
         self._ended: Optional[View] = None
 
     def look(self, points: int = 120) -> View:
@@ -74,12 +81,35 @@ class Watched:
             self._made = self._made[-_MOST + 1 :] + [sample]
         elif sample is None:
             self._made = []
-        measured = self._tail.read()
-        # Those of an earlier start are not this one's: until its first turn a dispatcher reads lists and ledgers.
-        if not measured or measured[-1].start < owner.since or now - measured[-1].time > _STALE_SECONDS:
-            measured = self._made
-        state = state_at_work(live, silent)
-        return make_view(measured, Standing(self._folder.out, state, self._config, self._images), points)
+        samples = self._together(self._tail.read(), owner, now)
+        standing = Standing(self._folder.out, state_at_work(live, silent), self._config, self._images)
+        if not samples:
+            # Until its first turn a dispatcher reads lists and ledgers.
+            done, failures = self._done_before(owner)
+            standing = standing._replace(done=done, failures=failures)
+        return make_view(samples, standing, points)
+
+    def _together(self, measured: List[Sample], owner: Owner, now: float) -> List[Sample]:
+        """What was sampled and what `progress.json` said, so that the last one is of now."""
+        if not measured or measured[-1].start < owner.since:
+            return self._made  # Those are of an earlier start.
+        last = measured[-1]
+        pause = last.seconds - measured[-2].seconds if len(measured) > 1 else 0.0
+        stale = now - last.time > max(_STALE_SECONDS, _STALE_SAMPLES * pause)
+        if not self._made or (pause <= _RARE_SECONDS and not stale):
+            return measured
+        made = list(self._made)
+        if not stale:
+            made[-1] = made[-1]._replace(gpus=last.gpus, gpus_missing=last.gpus_missing, host=last.host)
+        return [sample for sample in measured if sample.seconds < made[0].seconds] + made
+
+    def _done_before(self, owner: Owner) -> Tuple[int, int]:
+        """Images that were done, and how many of them failed, when the present start began."""
+        if self._before is None or self._before[0] != owner.since:
+            progress = replay(self._folder.ledger, self._images)
+            failures = progress.count(FAILED)
+            self._before = owner.since, failures + progress.count(RESULT), failures
+        return self._before[1:]
 
     def _over(self, points: int) -> View:
         found = status(self._folder.out)
@@ -93,11 +123,18 @@ class Watched:
             error=found.error,
             verdict=found.verdict,
         )
+        return make_view(self._last_start(), standing, points)
+
+    def _last_start(self) -> Sequence[Sample]:
+        """The samples of the last start; where it has none, what its summary says, or `progress.json`."""
+        measured = _last_measured(self._folder.metrics)
         summary = sample_of_summary(read_object(self._folder.summary))
-        measured = _last_start(self._folder.metrics)
-        if summary is not None and (not measured or len(measured[-1].workers) < len(summary.workers)):
-            measured = [summary]
-        return make_view(measured, standing, points)
+        live = sample_of_live(read_object(self._folder.progress))
+        another = live is not None and bool(measured) and abs(measured[-1].start - live.start) > _SAME_START_SECONDS
+        if measured and not another and (summary is None or len(measured[-1].workers) >= len(summary.workers)):
+            return measured
+        last = summary or live
+        return [] if last is None else [last]
 
 
 def view(out: str) -> View:
@@ -112,7 +149,7 @@ def view(out: str) -> View:
     return Watched(out).look()
 
 
-def _last_start(path: str) -> Sequence[Sample]:
+def _last_measured(path: str) -> Sequence[Sample]:
     """The samples of the last start in a file, thinned; its last sample has the sums, so that they lose nothing."""
     found = starts(read_metrics(path))
     if not found:

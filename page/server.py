@@ -19,6 +19,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable, Dict, Tuple
 
+from ..address import Address, parse_address
 from ..errors import ConfigError, DivaInferError
 from ..imagelist import ImageList
 from ..loader.imagefile import ImageError
@@ -27,8 +28,8 @@ from ..output.latest import LatestResults
 from ..output.results import Result
 from ..runfolder import RunFolder
 from ..runrecord import read_run_record
-from .address import Address, may_ask, parse_address
 from .pictures import MIN_SCORE, Pictures
+from .visitors import may_ask
 
 _PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.html")
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
@@ -39,6 +40,8 @@ _VIEW_SECONDS = 0.5
 _LATEST, _KEPT = 12, 60
 #: A browser that says nothing for so long is let go.
 _IDLE_SECONDS = 30.0
+#: When the program ends, an image that is being read may take so long.
+_CLOSE_SECONDS = 1.0
 #: Steps of the history: as many as a chart can show.
 _POINTS = 120
 
@@ -63,7 +66,8 @@ class Content:
         self._pictures = Pictures(record.config["max_pixels"])
         self._offered: "collections.OrderedDict[int, Result]" = collections.OrderedDict()
         self._drawn: "collections.OrderedDict[int, Tuple[Result, bytes]]" = collections.OrderedDict()
-        self._lock = threading.Lock()
+        # An image may be large, or its disk may hang: the view does not wait for it.
+        self._images_lock, self._view_lock = threading.Lock(), threading.Lock()
         self._view: Tuple[float, bytes] = (0.0, b"")
         with open(_PAGE, "rb") as file:
             self.page = file.read()
@@ -82,7 +86,7 @@ class Content:
         Raises:
             DivaInferError: when the folder holds no run any more.
         """
-        with self._lock:
+        with self._view_lock:
             made, content = self._view
             if time.monotonic() - made >= _VIEW_SECONDS or not content:
                 content = json.dumps(self._watched.look(_POINTS).to_json()).encode("ascii")
@@ -91,7 +95,7 @@ class Content:
 
     def latest(self) -> bytes:
         """The latest images that can be asked for, as JSON."""
-        with self._lock:
+        with self._images_lock:
             found = self._latest.find(_LATEST)
             for result in found:
                 self._offered[result.index] = result
@@ -107,7 +111,7 @@ class Content:
             KeyError: when it was not.
             ImageError: when it cannot be read.
         """
-        with self._lock:
+        with self._images_lock:
             result = self._offered[index]
             drawn_of, picture = self._drawn.get(index, (None, b""))
             # A result that was made again may be another one.
@@ -119,8 +123,8 @@ class Content:
             return picture
 
     def close(self) -> None:
-        """Closes what is open of the run."""
-        with self._lock:
+        """Closes what is open of the run; but what hangs on its disk is left alone."""
+        if self._images_lock.acquire(timeout=_CLOSE_SECONDS):
             self._pictures.close()
             self._images.close()
 
@@ -148,10 +152,10 @@ class _Server(ThreadingHTTPServer):
     """
 
     def __init__(self, address: Address, content: Content) -> None:
-        self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self.address = address
         self.content = content
-        super().__init__((address.host, address.port), _Handler)
+        self.address_family, place = address.resolved()  # type: ignore[assignment]
+        super().__init__(place, _Handler)
 
     def server_bind(self) -> None:
         """Binds without asking a name server who this machine is, which may take long."""
@@ -230,18 +234,23 @@ def serve_page(watched: Watched, where: str, say: Callable[[str], None]) -> None
 
     Args:
         watched: the run.
-        where: as `parse_address` takes it.
+        where: as `address.parse_address` takes it.
         say: takes sentences for the operator.
 
     Raises:
         ConfigError: when that address cannot be listened on.
         DivaInferError: when the folder holds no run.
     """
-    address = parse_address(where)
+    try:
+        address = parse_address(where)
+    except ValueError:
+        text = "--serve {}: an address and a port are wanted, such as 127.0.0.1:8000. DIR goes before --serve."
+        raise ConfigError(text.format(where))
     content = Content(watched)
     try:
-        with _listening(address, content, where) as server:
-            say("The page of {} is at {} until Ctrl-C.".format(watched.out, address.url(server.server_port)))
+        with _listening(address, content) as server:
+            here = address._replace(port=server.server_port)
+            say("The page of {} is at http://{}/ until Ctrl-C.".format(watched.out, here))
             if not address.is_loopback:
                 say("Whoever reaches this address can see the images of this run.")
             server.serve_forever()
@@ -249,13 +258,12 @@ def serve_page(watched: Watched, where: str, say: Callable[[str], None]) -> None
         content.close()
 
 
-def _listening(address: Address, content: Content, where: str) -> _Server:
+def _listening(address: Address, content: Content) -> _Server:
     try:
         return _Server(address, content)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            other = Address(address.host, address.port % 65535 + 1)
-            raise ConfigError(
-                "--serve {}: another program uses that port; give another one, such as {}:{}.".format(where, *other)
-            )
-        raise ConfigError("--serve {}: it cannot be listened on ({}).".format(where, error.strerror or error))
+            other = address._replace(port=address.port % 65535 + 1)
+            text = "--serve {}: another program uses that port; give another one, such as {}."
+            raise ConfigError(text.format(address, other))
+        raise ConfigError("--serve {}: it cannot be listened on ({}).".format(address, error.strerror or error))

@@ -15,11 +15,12 @@ import pytest
 from made_runs import MadeRun, detection, samples_of
 from running import draw_images
 
+from divainfer.address import Address
 from divainfer.errors import ConfigError
 from divainfer.messages import Failure
 from divainfer.monitor.watched import Watched
-from divainfer.page.address import Address, may_ask, parse_address
-from divainfer.page.server import Content, _listening
+from divainfer.page.server import Content, _listening, serve_page
+from divainfer.page.visitors import may_ask
 
 EVIL = '<img src=x onerror=alert(1)> "quoted" & it\'s.jpg'
 
@@ -30,7 +31,7 @@ class Served:
     def __init__(self, run):
         self.run = run
         self.content = Content(Watched(run.folder.out))
-        self.server = _listening(Address("127.0.0.1", 0), self.content, "")
+        self.server = _listening(Address("127.0.0.1", 0), self.content)
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
         self.thread.start()
 
@@ -166,29 +167,23 @@ def test_who_may_ask():
     assert not may_ask("evil.example", open_to_all)
 
 
-def test_addresses():
-    assert parse_address("127.0.0.1:8000") == ("127.0.0.1", 8000) == parse_address("8000") == parse_address(":8000")
-    assert parse_address("[::1]:0") == ("::1", 0) and Address("::1", 0).url(5) == "http://[::1]:5/"
-    assert parse_address("gpu7:80") == ("gpu7", 80)
-    assert (
-        Address("::1", 0).is_loopback and Address("localhost", 0).is_loopback and not Address("0.0.0.0", 0).is_loopback
-    )
-    for text in ("out/", "gpu7", "1.2.3.4:", "1.2.3.4:70000", "http://x:80", "::1:80", ""):
+def test_what_is_no_address(served):
+    for text in ("out/", "http://x:80", ""):
         with pytest.raises(ConfigError, match="DIR goes before --serve"):
-            parse_address(text)
+            serve_page(served.content._watched, text, print)
 
 
 def test_a_port_in_use_and_an_address_of_somebody_else(served):
     taken = Address("127.0.0.1", served.server.server_port)
     with pytest.raises(ConfigError, match="another program uses that port; give another one, such as 127.0.0.1:"):
-        _listening(taken, served.content, "x")
+        _listening(taken, served.content)
     with pytest.raises(ConfigError, match="--serve 192.0.2.1:80: it cannot be listened on"):
-        _listening(Address("192.0.2.1", 80), served.content, "192.0.2.1:80")
+        _listening(Address("192.0.2.1", 80), served.content)
 
 
 def test_the_loopback_of_version_6(served):
     try:
-        server = _listening(Address("::1", 0), served.content, "")
+        server = _listening(Address("::1", 0), served.content)
     except ConfigError:
         pytest.skip("this machine has no IPv6")
     with server:

@@ -77,6 +77,7 @@ def test_one_at_work(run):
         watched = Watched(run.folder.out)
         found = watched.look()
         assert (found.state, found.workers, found.images) == ("starting", [], 100)
+        assert (found.done, found.failures) == (40, 1), "it has not said anything yet, but the ledger has"
         # Only `progress.json`, as of a start without metrics.
         run.say_live(time=time.time() + 1, done=40)
         found = watched.look()
@@ -101,6 +102,30 @@ def test_metrics_of_one_at_work_are_preferred_unless_they_are_old(run):
         assert len(found.gpus) == 2
         run.say_live(time=time.time() + 100)
         assert len(watched.look().workers) == 1, "the sampler has given up"
+
+
+def test_rare_samples_tell_of_gpus_and_progress_of_the_rest(run):
+    with RunLock(run.folder, print):
+        begun = time.time() + 1
+        watched = Watched(run.folder.out)
+        run.measure([sample for sample in samples_of([0.6], 120, begun=begun) if sample.seconds % 60 == 0])
+        run.say_live(time=begun + 119.9, done=60, seconds=119.9)
+        watched.look()
+        run.say_live(time=begun + 160, done=80, seconds=160.0)
+        found = watched.look()
+        assert (found.done, found.seconds, len(found.gpus)) == (80, 160.0, 1) and found.host.last.memory_total
+        assert found.gpus[0].utilisation == pytest.approx(0.9)
+        run.say_live(time=begun + 320, done=80, seconds=320.0)
+        assert watched.look().gpus == [], "three samples have not come"
+
+
+def test_a_start_without_samples_is_not_taken_for_the_one_before(run):
+    run.measure(samples_of([0.9], 61, begun=1.6e9))
+    run.say_live(time=1.7e9, seconds=52.0)
+    found = view(run.folder.out)
+    assert (found.state, found.seconds) == ("killed", 52.0)
+    run.say_live(time=1.6e9 + 61, seconds=61.0)
+    assert len(view(run.folder.out).gpus) == 1, "it is that one"
 
 
 def test_another_start_in_the_same_folder_is_followed(run):
