@@ -284,8 +284,9 @@ class Crew:
         ending, self.state = self.state == ENDING, CLOSED
         self._earlier, self._current = self.stats._replace(queued=0, slots=0, loaders=0), WorkerStats()
         self._earlier_times, self._current_times = self.times, Times()
-        why = self.reason = self.reason or how
+        why = self.reason or how
         if not ending:
+            self.reason = why
             budget = self._budget if self.ever_up else self._boot_budget
             pause = None if self.final else budget.spend()
             if self.ever_up:

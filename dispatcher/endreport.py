@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Optional
+from typing import Any, Optional, Type
 
 from ..boot import ReportOrders
 from ..commandline import quoted
@@ -54,13 +54,17 @@ class EndReport:
         self._grace = config.grace
         self._began = time.monotonic()
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, kind: Optional[Type[BaseException]], *_: Any) -> None:
         now = time.monotonic()
         if self._start is None or now - self._began < LEAST_SECONDS:
             return
+        interrupts = self._start.interrupts
+        # Ctrl-C before the pool was at work, or a second one: it is to end at once.
+        if interrupts.count > 1 or (kind is not None and issubclass(kind, KeyboardInterrupt)):
+            return
         seconds = _MOST_SECONDS
-        if self._start.interrupted_at is not None:
-            seconds = min(seconds, self._start.interrupted_at + self._grace - now)
+        if interrupts.since is not None:
+            seconds = min(seconds, interrupts.since + self._grace - now)
         if seconds >= _WORTH_TRYING:
             self._write(now + seconds)
 

@@ -82,8 +82,10 @@ class Sampling:
         """
         self._crews = crews
         self._last = PoolState(self._images, self._earlier + done, self._earlier_failures + failures, stopping, [], {})
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + _SECONDS
+        now = time.monotonic()
+        # Many workers take a while to be looked at: only when a sample is near.
+        if now >= self._next and self._is_due(now):
+            self._next = now + _SECONDS
             self._note(self._state())
 
     def close(self) -> None:
@@ -92,6 +94,11 @@ class Sampling:
             if self._last is not None:
                 self._sampler.note(self._state())
             self._sampler.close()
+
+    def _is_due(self, now: float) -> bool:
+        if self._made is not None and self._made.due:
+            return True
+        return self._sampler is not None and now >= self._sampler.due - _SECONDS
 
     def _note(self, state: PoolState) -> None:
         if self._sampler is not None:

@@ -88,8 +88,8 @@ class Start:
         self._remember = remember
         self._watch = watch
         self._exporter = exporter
-        #: When the operator asked for the end (`time.monotonic`, seconds), once it has ended; None when nobody did.
-        self.interrupted_at: Optional[float] = None
+        #: Whether and when the operator asked for the end.
+        self.interrupts = Interrupts()
 
     def run(self) -> Summary:
         """Does what is left to do.
@@ -132,8 +132,10 @@ class Start:
             finished, error = False, ""
             _reserve(folder)
             # Until the summary is written: a signal in between must not cost it.
-            interrupts = closing.enter_context(Interrupts())
+            interrupts = closing.enter_context(self.interrupts)
             sampling = self._sampling(before)
+            # After the summary, which must not wait for a driver that hangs.
+            closing.callback(sampling.close)
             show = closing.enter_context(
                 _Shown(self._progress_mode, folder, self._plan.config, before, interrupts, self._watch, sampling)
             )
@@ -159,8 +161,6 @@ class Start:
                 raise
             finally:
                 _release(folder)
-                sampling.close()
-                self.interrupted_at = interrupts.since
                 stopped = not finished and interrupts.since is not None
                 summary = self._summary(crews, before.count(RESULT), stopped, error, time.monotonic() - started)
                 with contextlib.suppress(OSError):

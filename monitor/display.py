@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from typing import Callable, List, Optional, Sequence, TextIO
@@ -12,6 +13,8 @@ from .sample import Sample
 from .terminal import Line, render
 from .view import Standing, View, make_view
 from .words import duration, rate
+
+log = logging.getLogger("dispatcher")
 
 LIVE, LINES, NONE, AUTO = "live", "lines", "none", "auto"
 _LINE_SECONDS = 30.0
@@ -54,8 +57,9 @@ class ProgressDisplay:
     def update(self) -> None:
         """To be called several times a second: prints a line when it is time."""
         if self._mode == LINES and time.monotonic() >= self._line_at:
-            self._line_at += _LINE_SECONDS
-            self._print(progress_line(self._view(0)))
+            # Not those that were missed: the program may have been stopped for an hour.
+            self._line_at = time.monotonic() + _LINE_SECONDS
+            self._print_progress()
 
     def close(self) -> None:
         """Takes the view away."""
@@ -69,6 +73,16 @@ class ProgressDisplay:
 
     def _draw(self, width: int, height: int, plain: bool) -> List[Line]:
         return render(self._view(_POINTS), width, height, plain)
+
+    def _print_progress(self) -> None:
+        try:
+            line = progress_line(self._view(0))
+        except Exception:
+            # What only shows must not cost the run.
+            self._mode = NONE
+            log.exception("the progress cannot be shown; the run goes on without")
+        else:
+            self._print(line)
 
     def _print(self, text: str) -> None:
         try:

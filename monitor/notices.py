@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List
+from typing import Dict, List, Sequence
 
 from .sample import GpuSample, Sample, WorkerSample
 from .status import KILLED, SILENT
@@ -28,11 +28,16 @@ def notices(state: str, error: str, last: Sample, computing: bool) -> List[str]:
         found.append("it ended early: " + error)
     if computing:
         found += [_worker(worker) for worker in last.workers if worker.reason]
+    found += ["GPU {} does not answer: {}".format(gpu.index, gpu.gone) for gpu in last.gpus if gpu.gone]
     for gpu in last.gpus:
-        found += _gpu(gpu, computing)
+        if gpu.xids:
+            codes = ", ".join(map(str, dict.fromkeys(gpu.xids)))
+            found.append("GPU {} reported critical errors: Xid {}".format(gpu.index, codes))
     if last.gpus_missing:
         found.append("no figures of the GPUs: " + last.gpus_missing)
-    return [" ".join(text.split()) for text in found]
+    if computing:
+        found += _throttled(last.gpus)
+    return [_shown(text) for text in found]
 
 
 def _worker(worker: WorkerSample) -> str:
@@ -40,13 +45,21 @@ def _worker(worker: WorkerSample) -> str:
     return "worker {} is {}: {}".format(worker.number, state, worker.reason)
 
 
-def _gpu(gpu: GpuSample, computing: bool) -> List[str]:
-    found = []
-    if gpu.gone:
-        found.append("GPU {} does not answer: {}".format(gpu.index, gpu.gone))
-    if gpu.xids:
-        codes = ", ".join(map(str, dict.fromkeys(gpu.xids)))
-        found.append("GPU {} reported critical errors: Xid {}".format(gpu.index, codes))
-    if gpu.throttled and computing:
-        found.append("GPU {} is throttled: {}".format(gpu.index, ", ".join(gpu.throttled)))
-    return found
+def _throttled(gpus: Sequence[GpuSample]) -> List[str]:
+    """GPUs whose clock is held down, those with the same reasons together."""
+    by_reasons: Dict[str, List[int]] = {}
+    for gpu in gpus:
+        if gpu.throttled:
+            by_reasons.setdefault(", ".join(gpu.throttled), []).append(gpu.index)
+    return [
+        "GPU{} {} throttled: {}".format(
+            "s" * (len(numbers) > 1), ", ".join(map(str, numbers)) + (" are" if len(numbers) > 1 else " is"), reasons
+        )
+        for reasons, numbers in by_reasons.items()
+    ]
+
+
+def _shown(text: str) -> str:
+    """On one line, and nothing in it that a terminal would obey or that is no text."""
+    text = " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

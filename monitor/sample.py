@@ -163,6 +163,10 @@ class Sample(NamedTuple):
     gpus_missing: str = ""
     host: Optional[HostSample] = None
 
+    def without_times(self) -> "Sample":
+        """The same without histograms, which are most of it: where many are kept for what is shown of them."""
+        return self._replace(workers=[worker._replace(times={}) for worker in self.workers])
+
     def to_json(self) -> Dict[str, Any]:
         """Plain values."""
         plain = self._asdict()

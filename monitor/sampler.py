@@ -50,6 +50,8 @@ class Sampler:
         self._gpus = Aside("gpus", gpus.sample, gpus.close)
         self._host = Aside("host", host.sample)
         self._every = every
+        #: When the next sample is taken (`time.monotonic`).
+        self.due = 0.0
         self._start = time.time()
         self._began = time.monotonic()
         self._state: Optional[PoolState] = None
@@ -61,7 +63,7 @@ class Sampler:
 
     @property
     def recent(self) -> List[Sample]:
-        """The last samples, the oldest first."""
+        """The last samples, the oldest first; only the last one has histograms."""
         with self._lock:
             return list(self._recent)
 
@@ -88,15 +90,15 @@ class Sampler:
         over = False
         while not over:
             # Seconds of the clock, not pauses between: else a sample's own time would add up.
-            due = max(due + self._every, time.monotonic())
+            due = self.due = max(due + self._every, time.monotonic())
             # One that is told to end while it takes a sample takes another one: the state is newer.
             over = self._over.wait(due - time.monotonic())
             if self._state is not None:
                 self._add(self._sample(self._state))
-        self._gpus.close()
-        self._host.close()
         if self._log is not None:
             self._close_log(self._log)
+        self._gpus.close()
+        self._host.close()
 
     def _sample(self, state: PoolState) -> Sample:
         gpus, missing = self._sample_gpus()
@@ -131,6 +133,8 @@ class Sampler:
 
     def _add(self, sample: Sample) -> None:
         with self._lock:
+            if self._recent:
+                self._recent[-1] = self._recent[-1].without_times()
             self._recent.append(sample)
         if self._log is not None:
             try:

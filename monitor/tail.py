@@ -51,7 +51,7 @@ class MetricsTail:
 
     def _add(self, line: bytes) -> None:
         try:
-            sample = Sample.from_json(orjson.loads(line))
+            sample = Sample.from_json(orjson.loads(line)).without_times()
         except (ValueError, TypeError, KeyError, AttributeError):
             return  # The first line may be the end of one; and a killed dispatcher leaves pieces.
         if self._samples and self._samples[-1].start != sample.start:

@@ -45,7 +45,9 @@ def render(view: View, width: int, height: Optional[int] = None, plain: bool = F
     ends += [_host(view, width)] if view.host is not None else []
     lines.append(_pool(view, width))
     # The progress, the pool, what stands below; the rest is for the workers.
-    ends = ends[-max(1, room - 5) :]
+    if len(ends) > max(1, room - 5):
+        # The notices are in order, the machine is the last thing to be given up.
+        ends = ends[: max(0, room - 6)] + ends[-1:]
     lines += _workers(view, width, room - len(lines) - len(ends), plain)
     return [_cut(line, width) for line in lines + ends]
 
@@ -257,7 +259,8 @@ def _bound(worker: WorkerView) -> Tuple[str, str]:
 def _host(view: View, width: int) -> Line:
     assert view.host is not None
     host = view.host.last
-    words = ["CPU {:.1f} of {:g} cores".format(host.cpu, host.cores) if host.cpu else "{:g} cores".format(host.cores)]
+    used = sum(role.cpu for role in host.roles.values())
+    words = ["CPU {:.1f} of {:g} cores".format(used, host.cores) if host.roles else "{:g} cores".format(host.cores)]
     if host.memory_total:
         words.append("memory {} of {} GiB".format(gibibytes(host.memory_used), gibibytes(host.memory_total)))
     if host.shared_total:
@@ -265,6 +268,8 @@ def _host(view: View, width: int) -> Line:
     for role in (LOADER, WORKER, DISPATCHER):
         if role in host.roles:
             words.append("{} {:.1f} cores".format(role + "s" * (role != DISPATCHER), host.roles[role].cpu))
+    if host.roles:
+        words.append("all programs {:.1f}".format(host.cpu))
     return [(_fitting(words, width), DIM)]
 
 

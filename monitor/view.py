@@ -176,7 +176,7 @@ class View(NamedTuple):
         return dict(_plain(self))
 
 
-def make_view(samples: Sequence[Sample], standing: Standing, points: int = 120) -> View:
+def make_view(samples: Sequence[Sample], standing: Standing, points: int = 121) -> View:
     """What is to be shown.
 
     Args:

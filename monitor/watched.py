@@ -11,7 +11,7 @@ from ..ownerfile import Owner
 from ..runfolder import RunFolder
 from ..runrecord import read_run_record
 from .madesamples import sample_of_live, sample_of_summary
-from .metricslog import read_metrics, starts
+from .metricslog import read_metrics
 from .sample import Sample
 from .status import read_live, read_object, state_at_work, status
 from .tail import MetricsTail
@@ -53,7 +53,7 @@ class Watched:
         self._before: Optional[Tuple[float, int, int]] = None
         self._ended: Optional[View] = None
 
-    def look(self, points: int = 120) -> View:
+    def look(self, points: int = 121) -> View:
         """What is to be shown now.
 
         Args:
@@ -151,9 +151,16 @@ def view(out: str) -> View:
 
 def _last_measured(path: str) -> Sequence[Sample]:
     """The samples of the last start in a file, thinned; its last sample has the sums, so that they lose nothing."""
-    found = starts(read_metrics(path))
-    if not found:
-        return []
-    samples = found[-1]
-    every = -(-len(samples) // _MOST)
-    return samples[:-1:every] + samples[-1:]
+    samples: List[Sample] = []
+    last: Optional[Sample] = None
+    every = number = 1
+    for sample in read_metrics(path):
+        if last is None or sample.start != last.start:
+            samples, every, number = [], 1, 0
+        last = sample.without_times()
+        if number % every == 0:
+            samples.append(last)
+        number += 1
+        if len(samples) > _MOST:
+            samples, every = samples[::2], 2 * every
+    return samples if last is None or samples[-1] is last else samples + [last]

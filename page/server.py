@@ -42,8 +42,8 @@ _LATEST, _KEPT = 12, 60
 _IDLE_SECONDS = 30.0
 #: When the program ends, an image that is being read may take so long.
 _CLOSE_SECONDS = 1.0
-#: Steps of the history: as many as a chart can show.
-_POINTS = 120
+#: Steps of the history: ten minutes in steps of five seconds.
+_POINTS = 121
 
 
 class Content:

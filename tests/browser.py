@@ -36,11 +36,13 @@ class Browser:
         self._number = 0
         self._rest = b""
         self._session: Optional[str] = None
-        # It reads its third descriptor and writes the fourth; ours are moved out of the way first.
+        # It reads its third descriptor and writes the fourth.
         own = "--user-data-dir=" + folder
         (its_in, self._out), (self._in, its_out) = os.pipe(), os.pipe()
         self._process = subprocess.Popen(
-            ["bash", "-c", 'exec "$@" 3<&{} 4>&{}'.format(its_in, its_out), "bash", PROGRAM, *_OPTIONS, own],
+            # By way of others: one of ours may be the third or fourth itself.
+            ["bash", "-c", 'exec 100<&{} 101>&{}; exec "$@" 3<&100 4>&101'.format(its_in, its_out), "bash"]
+            + [PROGRAM, *_OPTIONS, own],
             pass_fds=(its_in, its_out),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -61,11 +61,13 @@ def test_the_last_sample_is_the_summary(tmp_path):
     assert len({sample.start for sample in found}) == 1
     for earlier, later in zip(found, found[1:]):
         assert earlier.seconds < later.seconds and earlier.done <= later.done
+    assert found[-1].host.roles["loader"].processes == 0
+    # A machine that is busy with other things may not answer in time for each of them.
+    found = [sample for sample in found if sample.host is not None]
     busiest = max(found, key=lambda sample: sample.host.roles["loader"].processes)
     processes = {role: sample.processes for role, sample in busiest.host.roles.items()}
     assert processes == {"dispatcher": 1, "worker": 2, "loader": 4}
     assert max(sample.host.roles["loader"].cpu for sample in found) > 0.1
-    assert found[-1].host.roles["loader"].processes == 0
 
 
 def test_a_resumed_run_has_two_starts_of_which_each_ends_with_its_own_sums(tmp_path):
@@ -147,13 +149,15 @@ def test_four_gpus_of_two_kinds_one_of_them_lost_and_one_throttled(tmp_path, sta
         wait_for(lambda: any(worker.stats.batches for one in samples(tmp_path) for worker in one.workers), "a batch")
         standin.cause("xid-1", "79")
         standin.cause("lost-1")
-        wait_for(lambda: samples(tmp_path)[-1].gpus[1].gone, "the loss")
+        wait_for(lambda: any(gpu.gone for gpu in samples(tmp_path)[-1].gpus), "the loss")
         outcome = started.wait()
     # Whether a lost GPU ends its worker is the engine's affair.
     assert outcome.code == 0, outcome.err
     found = samples(tmp_path)
-    assert all([gpu.uuid for gpu in sample.gpus] == UUIDS for sample in found)
-    first, last = found[0].gpus, found[-1].gpus
+    # A machine that is busy with other things may not answer in time for each of them.
+    answered = [sample for sample in found if not sample.gpus_missing]
+    assert answered and all([gpu.uuid for gpu in sample.gpus] == UUIDS for sample in answered)
+    first, last = answered[0].gpus, answered[-1].gpus
     assert [gpu.name for gpu in first] == ["Stand-in 80GB"] * 2 + ["Stand-in 24GB"] * 2
     assert [gpu.utilisation for gpu in first] == [0.9, 0.91, 0.92, 0.0]
     assert [gpu.throttled for gpu in first] == [[], [], ["software power cap", "hardware thermal slowdown"], []]
@@ -174,7 +178,7 @@ def test_a_driver_that_dies_or_hangs_in_the_middle_does_not_disturb_the_run(tmp_
         outcome = started.wait()
     assert outcome.code == 0 and "Traceback" not in outcome.err, outcome.err
     found = samples(tmp_path)
-    assert found[0].gpus and not found[0].gpus_missing
+    assert any(sample.gpus and not sample.gpus_missing for sample in found)
     assert found[-1].gpus == [] and words in found[-1].gpus_missing
     assert found[-1].done == 160 and found[-1].host.memory_total > 0
     for worker, wanted in zip(found[-1].workers, summary(str(tmp_path / "out"))["workers"]):

@@ -84,7 +84,7 @@ def test_the_page_of_a_run_at_work_renews_itself(tmp_path):
         "cpu",
     ]
     command += ["--short-edge-size", "64", "--max-size", "96", "--loaders", "1"]
-    with Started(*command) as run, Browser(str(tmp_path / "browser")) as browser:
+    with Browser(str(tmp_path / "browser")) as browser, Started(*command) as run:
         wait_for(lambda: os.path.exists(os.path.join(out, ".divainfer", "progress.json")))
         with Started("monitor", out, "--serve", "127.0.0.1:0") as monitor:
             wait_for(lambda: "until Ctrl-C" in monitor.errors)

@@ -422,3 +422,12 @@ def test_a_machine_that_starts_no_more_processes_costs_loaders_not_the_run():
     assert crew.look(1.05) == [] and len(born) == 3
     allowed.append(True)
     assert crew.look(2.0) == [] and len(born) == 4
+
+
+def test_one_that_ended_as_it_was_told_to_has_no_reason():
+    crew, born = make()
+    crew.up("engine")
+    crew.ending()
+    born[0].status = 0
+    look(crew, 1.0)
+    assert crew.state == CLOSED and crew.reason == ""

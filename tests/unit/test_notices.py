@@ -27,13 +27,15 @@ def test_workers_that_are_not_at_work_are_named_while_the_run_computes():
 
 
 def test_gpus_in_trouble():
-    gpus = [gpu(0, throttled=["power cap", "heat"]), gpu(1, xids=[79, 31, 79], gone="the GPU is lost"), gpu(2)]
+    gpus = [gpu(0, throttled=["power cap", "heat"]), gpu(1, xids=[79, 31, 79], gone="the GPU is lost"), gpu(2), gpu(3)]
+    gpus[2:] = [one._replace(throttled=["power cap"]) for one in gpus[2:]]
     sample = SAMPLE._replace(gpus=gpus)
     errors = [
         "GPU 1 does not answer: the GPU is lost",
         "GPU 1 reported critical errors: Xid 79, 31",
     ]
-    assert notices("running", "", sample, True) == ["GPU 0 is throttled: power cap, heat"] + errors
+    throttled = ["GPU 0 is throttled: power cap, heat", "GPUs 2, 3 are throttled: power cap"]
+    assert notices("running", "", sample, True) == errors + throttled, "a power cap is usual; a lost GPU is not"
     assert notices("finished", "", sample, False) == errors, "an error stays one; a clock is of its moment"
 
 
@@ -42,4 +44,5 @@ def test_a_run_that_ended_badly():
     first, second = notices("killed", "", sample, False)
     assert first.startswith("it ended without a word") and second == "no figures of the GPUs: no NVIDIA driver answers"
     assert notices("failed", "no room\non the disk", SAMPLE, False) == ["it ended early: no room on the disk"]
+    assert notices("failed", "no \udcff \x1b[31m", SAMPLE, False) == ["it ended early: no \\udcff \\x1b[31m"]
     assert notices("silent", "", SAMPLE, True)[0].startswith("the dispatcher has said nothing")

@@ -47,7 +47,7 @@ def test_a_row_a_worker():
     assert " ".join(lines[2].split()) == "device history busy starved queue frames/s loaders GPU bound by"
     row = " ".join(lines[3].split())
     assert row.startswith("0 GPU 0 ") and row.endswith(" 97% 3% 30/32 10.0 2 90% decode")
-    assert lines[5] == "CPU 4.0 of 16 cores, memory 20.0 of 64.0 GiB, shared 2.0 of 32.0 GiB"
+    assert lines[5] == "CPU 3.2 of 16 cores, memory 20.0 of 64.0 GiB, shared 2.0 of 32.0 GiB"
     assert "loaders 2.5 cores, workers 0.6 cores" in printed(view_of(), 140, 24)
     assert "NVIDIA H100" in printed(view_of(), 140, 24) and len(lines) == 6
 
@@ -246,4 +246,17 @@ def test_once_there_is_all_and_the_verdict_in_a_sentence(monkeypatch):
     show_once(view, stream)
     lines = stream.getvalue().splitlines()
     assert len(lines) == 65 and lines[-1] == view.verdict["sentence"] and "\x1b" not in stream.getvalue()
-    assert lines[-2].startswith("CPU 4.0 of 16 cores") and max(map(len, lines[:-1])) <= 70
+    assert lines[-2].startswith("CPU 3.2 of 16 cores") and max(map(len, lines[:-1])) <= 70
+
+
+def test_the_most_important_notices_and_the_machine_stay_longest():
+    samples = samples_of([0.9] * 4, 60)
+    gpus = [gpu(number, throttled=["power cap"]) for number in range(3)] + [gpu(3, gone="the GPU is lost", xids=[79])]
+    view = make_view(samples[:-1] + [samples[-1]._replace(gpus=gpus)], STANDING)
+    for height in range(7, 24):
+        lines = printed(view, 80, height).splitlines()
+        assert len(lines) < height and lines[-1].startswith("CPU ")
+        said = [line for line in lines if line.startswith("GPU")]
+        assert said == ["GPU 3 does not answer: the GPU is lost", "GPU 3 reported critical errors: Xid 79",
+                        "GPUs 0, 1, 2 are throttled: power cap"][: len(said)]  # fmt: skip
+    assert len(said) == 3

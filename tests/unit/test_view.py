@@ -116,6 +116,7 @@ def test_the_history_lies_on_a_grid_and_does_not_flicker():
     samples = samples_of([0.9], 900)
     before, after = (make_view(samples[:end], STANDING, 120).history for end in (880, 883))
     assert before.step == after.step == 10 and before.begin == after.begin
+    assert make_view(samples, STANDING).history.step == 5
     assert len(after.shares) <= 120 and before.shares[:-1] == after.shares[: len(before.shares) - 1]
     assert after.images_per_second[0] == pytest.approx(10)
     assert make_view(samples, STANDING, 0).history is None
