@@ -45,6 +45,7 @@ benchmarks: $(STAMP) ## writes JSON and plots to benchmarks/out
 	$(BIN)/python benchmarks/resume.py
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/run_types.py
+	$(BIN)/python benchmarks/sampling.py
 
 lint: $(LINT_STAMP)
 	$(BIN)/ruff check .

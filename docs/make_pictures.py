@@ -25,7 +25,7 @@ from rich.text import Text
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
-from browser import Browser  # noqa: E402
+from browser import Browser  # type: ignore[import-not-found]  # noqa: E402
 
 import divainfer  # noqa: E402
 

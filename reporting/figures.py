@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..histogram import sum_of
@@ -244,10 +243,10 @@ def _gpu(samples: Sequence[Tuple[GpuSample, float]]) -> Gpu:
         values = [getattr(sample, name) for sample, _ in answered]
         return max((float(value) for value in values if value is not None), default=None)
 
-    throttled: Dict[str, float] = collections.Counter()
+    throttled: Dict[str, float] = {}
     for sample, seconds in answered:
         for reason in sample.throttled:
-            throttled[reason] += seconds
+            throttled[reason] = throttled.get(reason, 0.0) + seconds
     total = sum(seconds for _, seconds in answered)
     return Gpu(
         uuid=latest.uuid,
