@@ -3,8 +3,8 @@
     python benchmarks/sampling.py [--workers 1 2 4 8] [--seconds 60]
 
 Emulated devices that take a second a frame, so that nothing else is at work; the usual sample a second. The shares are of one
-core, from the first sample on. GPUs are asked where there are any. What the dispatcher's own thread does, which hands over what it
-knows, is not in it. Writes sampling.json and sampling.svg. Needs Python 3.8, which knows its threads' numbers.
+core, from the first sample on. GPUs are asked where there are any. What the dispatcher's own thread does, which hands over
+what it knows, is not in it. Writes sampling.json and sampling.svg. Needs Python 3.8, which knows its threads' numbers.
 """
 
 from __future__ import annotations
