@@ -72,7 +72,8 @@ def draw(
             former, or all of the latter.
         images: names of images, frames (`cam.mp4/00000012`) or videos, which stand for their frames.
         list_file: a file with more of them, one a line.
-        sheet_file: a JPEG that shows all images small, up to `MOST` a sheet; further ones get `-2`, `-3` and so on.
+        sheet_file: a JPEG that shows all images small, up to `MOST` a sheet; further ones get `-2`, `-3` and so on. Where one
+            would replace a file that was not drawn, nothing is drawn.
         min_score: detections below are left out.
         classes: names or ids of the classes to be drawn; empty for all.
         say: takes a sentence about each image that cannot be drawn; None logs them.
@@ -94,6 +95,7 @@ def draw(
         if not folder and not sheet_file:
             folder = lookup.folder.drawn
         sheets = _Sheets(sheet_file)
+        sheets.check(len(indices))
         images_drawn = _Drawing(lookup, folder, sheets, min_score, classes, say).draw(indices)
         left_out = len(indices) - images_drawn + len(unknown)
         return Drawn(images_drawn, left_out, folder if images_drawn else "", sheets.written)
@@ -212,6 +214,20 @@ class _Sheets:
         self._cells: List[np.ndarray] = []
         self.written: List[str] = []
 
+    def check(self, images: int) -> None:
+        """Refuses to write over a file of somebody else's, before anything is drawn.
+
+        Args:
+            images: how many there will be at most.
+        """
+        for number in range(-(-images // MOST) if self._path else 0):
+            path = self._place(number)
+            if not may_write(os.fsencode(path)):
+                raise OutputError(
+                    "--sheet {}: {} is there already and was not drawn by divainfer, so it is left as it is. Give another "
+                    "name, or move it away.".format(one_line(self._path), one_line(path))
+                )
+
     def add(self, image: np.ndarray, rows: Sequence[Detection], caption: str) -> None:
         if not self._path:
             return
@@ -223,14 +239,18 @@ class _Sheets:
         """Writes what has been added since the last sheet."""
         if not self._cells:
             return
-        name, ending = os.path.splitext(self._path)
-        path = self._path if not self.written else "{}-{}{}".format(name, len(self.written) + 1, ending)
+        path = self._place(len(self.written))
         try:
             write_picture(os.fsencode(path), sheet(self._cells), _SHEET_QUALITY)
         except PictureError as error:
             raise OutputError("--sheet {}: {}.".format(one_line(path), error))
         self._cells.clear()
         self.written.append(path)
+
+    def _place(self, number: int) -> str:
+        """Where a sheet goes, by its number from 0."""
+        name, ending = os.path.splitext(self._path)
+        return "{}-{}{}".format(name, number + 1, ending) if number else self._path
 
 
 def _shown(path: bytes) -> str:

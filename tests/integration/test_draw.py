@@ -142,14 +142,29 @@ def test_an_image_is_never_written_over(images, tmp_path):
 
 def test_contact_sheets(finished, tmp_path):
     sheet = str(tmp_path / "sheets" / "sheet.jpg")
-    (tmp_path / "sheets").mkdir()
-    (tmp_path / "sheets" / "sheet.jpg").write_bytes(b"an older one")
     more = sheet[:-4] + "-2.jpg"
-    assert divainfer.draw(finished, sample=40, sheet_file=sheet) == (40, 0, "", [sheet, more])
+    # Once more: what was drawn before is replaced.
+    for _ in range(2):
+        assert divainfer.draw(finished, sample=40, sheet_file=sheet) == (40, 0, "", [sheet, more])
     assert [cv2.imread(path).shape[1] > 2000 for path in (sheet, more)] == [True, True]
     assert drawn_files(str(tmp_path / "sheets")) == ["sheet-2.jpg", "sheet.jpg"]
     both = divainfer.draw(finished, str(tmp_path / "both"), 3, sheet_file=str(tmp_path / "both.jpeg"))
     assert both == (3, 0, str(tmp_path / "both"), [str(tmp_path / "both.jpeg")])
+
+
+def test_a_sheet_never_replaces_a_file_that_was_not_drawn(finished, tmp_path):
+    for taken in ("sheet.jpg", "sheet-2.jpg"):
+        folder = tmp_path / taken
+        folder.mkdir()
+        (folder / taken).write_bytes(b"an image of somebody's")
+        sheet = str(folder / "sheet.jpg")
+        outcome = program("draw", finished, "--sample", "40", "--sheet", sheet, "--out", str(folder / "drawn"))
+        assert outcome.code == 2 and len(outcome.err.splitlines()) == 1
+        assert "{} is there already and was not drawn by divainfer".format(folder / taken) in outcome.err
+        assert drawn_files(str(folder)) == [taken], "nothing is drawn"
+        assert (folder / taken).read_bytes() == b"an image of somebody's"
+    # A second sheet that is not needed is nobody's matter.
+    assert divainfer.draw(finished, sample=32, sheet_file=str(tmp_path / "sheet-2.jpg" / "sheet.jpg")).images == 32
 
 
 def test_odd_places(images, weird_path):
