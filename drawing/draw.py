@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -67,7 +68,8 @@ def draw(
 
     Args:
         out: the run's output folder.
-        folder: where the pictures go; "" for `<out>/.divainfer/drawn`, or for none when a sheet is asked for.
+        folder: where the pictures go; "" for `<out>/.divainfer/drawn`, or for none when a sheet is asked for. Not below a folder
+            that the run searches for images.
         sample: how many images, spread evenly over those that have a result, or over those named; None for `SAMPLE` of the
             former, or all of the latter.
         images: names of images, frames (`cam.mp4/00000012`) or videos, which stand for their frames.
@@ -90,6 +92,8 @@ def draw(
     try:
         _check_classes(classes, lookup.record.classes)
         indices, unknown = _select(lookup, sample, images, list_file)
+        _check_apart(lookup, "--out", folder, folder)
+        _check_apart(lookup, "--sheet", sheet_file, os.path.dirname(os.path.abspath(sheet_file)))
         for name in unknown:
             say("{}: it is not in the list of this run.".format(one_line(os.fsdecode(name))))
         if not folder and not sheet_file:
@@ -128,6 +132,18 @@ def _check_classes(classes: Sequence[str], known: Sequence[str]) -> None:
                     word, suggestion(word, known), ", ".join(known[1:])
                 )
             )
+
+
+def _check_apart(lookup: Lookup, option: str, given: str, folder: str) -> None:
+    """Refuses a folder that is searched for images: a run that goes on would take the pictures for more of them."""
+    images = lookup.record.config["images"]
+    searched = os.path.isdir(images) or glob.has_magic(images) and not os.path.lexists(images)
+    root = os.path.realpath(lookup.record.listing.naming.root or b"/")
+    if given and searched and os.path.commonpath([root, os.path.realpath(os.fsencode(folder))]) == root:
+        raise ConfigError(
+            "{} {}: the images of this run are searched for in {}, so what is drawn there would be taken for more of them "
+            "when it is resumed. Choose another folder.".format(option, one_line(given), _shown(root))
+        )
 
 
 class _LeftOut(Exception):

@@ -129,15 +129,34 @@ def test_an_image_is_never_written_over(images, tmp_path):
     source, out = str(tmp_path / "in"), str(tmp_path / "out")
     shutil.copytree(os.path.join(images, "cam1"), source)
     before = result_files(source)
-    assert run(source, out) == 0
+    listed = tmp_path / "frames.lst"
+    listed.write_text("".join(os.path.join(source, name) + "\n" for name in sorted(os.listdir(source))))
+    assert run(str(listed), out) == 0
     outcome = program("draw", out, "--out", source)
     assert outcome.code == 3 and "it is left as it is" in outcome.err
     assert result_files(source) == before
     # What was drawn before is drawn anew.
     for _ in range(2):
         assert program("draw", out).code == 0
-    # The same command resumes all the same: the pictures are in the run folder.
-    assert run(source, out) == 0
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "**/*.jpg"])
+def test_nothing_is_drawn_where_the_run_searches_for_images(pattern, images, tmp_path):
+    source, out, link = str(tmp_path / "in"), str(tmp_path / "out"), str(tmp_path / "link")
+    shutil.copytree(os.path.join(images, "cam1"), source)
+    before = result_files(source)
+    os.symlink(source, link)
+    assert run(os.path.join(source, pattern), out) == 0
+    for place in (source, os.path.join(source, "look"), os.path.join(link, "look")):
+        for options in (["--out", place], ["--sheet", os.path.join(place, "s.jpg")]):
+            outcome = program("draw", out, *options)
+            assert outcome.code == 2 and len(outcome.err.splitlines()) == 1
+            assert "Error: {}: the images of this run are searched for in".format(" ".join(options)) in outcome.err
+    assert result_files(source) == before
+    assert divainfer.draw(out, source + "-look", sample=2).images == 2
+    # Neither there nor in the run folder are pictures in the way of the same command.
+    assert divainfer.draw(out, sample=2).images == 2
+    assert run(os.path.join(source, pattern), out) == 0
 
 
 def test_contact_sheets(finished, tmp_path):
