@@ -268,18 +268,22 @@ def _machine(evidence: Evidence) -> str:
 
 def _survey(evidence: Evidence) -> str:
     survey = evidence.survey
-    if not survey.images:
-        return paragraph("No result was looked at." if survey.of else "There is no result yet.")
-    text = "Of {:,} results {:,} were looked at, spread evenly over the list: {:,} detections, {:.1f} an image; {} without any."
-    sentences = [
-        text.format(
-            survey.of, survey.images, survey.detections, survey.detections / survey.images,
-            "{:,} image{}".format(survey.empty, "" if survey.empty == 1 else "s"),
-        )
-    ]  # fmt: skip
+    sentences = []
+    if survey.images:
+        text = "Of {:,} results {:,} were looked at, spread evenly over the list: {:,} detections, {:.1f} an image; {} without any."
+        sentences.append(
+            text.format(
+                survey.of, survey.images, survey.detections, survey.detections / survey.images,
+                "{:,} image{}".format(survey.empty, "" if survey.empty == 1 else "s"),
+            )
+        )  # fmt: skip
+    elif not survey.unreadable:
+        sentences.append("No result was looked at." if survey.of else "There is no result yet.")
     if survey.unreadable:
-        text = "{:,} more could not be read; `divainfer verify` tells which results are not as they were written."
-        sentences.append(text.format(survey.unreadable))
+        sentences.append(
+            "{:,} {} could not be read, or lie in too large a file; `divainfer verify` tells which results are not as they "
+            "were written.".format(survey.unreadable, "more" if survey.images else "results")
+        )
     return paragraph(" ".join(sentences))
 
 
