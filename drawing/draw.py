@@ -68,8 +68,8 @@ def draw(
 
     Args:
         out: the run's output folder.
-        folder: where the pictures go; "" for `<out>/.divainfer/drawn`, or for none when a sheet is asked for. Not below a folder
-            that the run searches for images.
+        folder: where the pictures go; "" for `<out>/.divainfer/drawn`, or for none when a sheet is asked for. Not below a
+            folder that the run searches for images.
         sample: how many images, spread evenly over those that have a result, or over those named; None for `SAMPLE` of the
             former, or all of the latter.
         images: names of images, frames (`cam.mp4/00000012`) or videos, which stand for their frames.

@@ -7,7 +7,7 @@ import itertools
 import logging
 import os
 import time
-from typing import Any, Deque, Dict, Optional, Tuple
+from typing import Any, Deque, Dict, Tuple
 
 import cv2
 import numpy as np

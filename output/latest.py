@@ -19,7 +19,7 @@ from .shards import Shard, shard_name
 _OF_A_BLOCK = 4
 #: Bytes at the ledger's end in which they are looked for: some thousand blocks.
 _LEDGER_END = 1 << 18
-#: Results that cannot be read, for each that is wanted, after which no more are tried: they were moved away, or the disk is ill.
+#: Results that cannot be read, for each that is wanted, after which no more are tried: they were moved away, or a disk is ill.
 _MOST_UNREADABLE = 10
 
 
