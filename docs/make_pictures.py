@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Iterator, List
+from typing import Callable, Iterator, List
 
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
@@ -33,6 +33,8 @@ PICTURES = HERE / "how-to" / "pictures"
 IMAGES = 600
 #: The run at work is shown when so much of it is done.
 _SHOWN_AT = 0.35
+#: Seconds that either of both takes at most.
+_PATIENCE = 900.0
 _COLUMNS, _LINES = 110, 9
 _TERMINAL = """<meta charset="utf-8"><style>body {{ margin: 0; background: #0c0c0c; color: #d9d9d9 }}
 pre {{ margin: 0; padding: 16px; font: 15px/1.25 "DejaVu Sans Mono", monospace }}</style><pre>{}</pre>"""
@@ -41,6 +43,15 @@ pre {{ margin: 0; padding: 16px; font: 15px/1.25 "DejaVu Sans Mono", monospace }
 def command(*words: str) -> List[str]:
     """A command line of the program, on no GPU."""
     return ["env", "CUDA_VISIBLE_DEVICES=", "TF_CPP_MIN_LOG_LEVEL=3", sys.executable, "-m", "divainfer.cli", *words]
+
+
+def wait_for(true: Callable[[], bool], what: str) -> None:
+    """Waits until something is so, which of a run that failed it may never be."""
+    until = time.monotonic() + _PATIENCE
+    while not true():
+        if time.monotonic() > until:
+            sys.exit("{} has not come in {:.0f} s; does `make demo` work here?".format(what, _PATIENCE))
+        time.sleep(1.0)
 
 
 def make_frames(folder: Path) -> Path:
@@ -128,12 +139,10 @@ def main() -> None:
         run = command("run", "--model", "demo", "--images", str(frames), "--out", str(out), "--gpus", "cpu:2")
         terminal = Terminal(str(folder / "terminal"), run)
         try:
-            while not (out / ".divainfer" / "metrics.jsonl").exists() or divainfer.view(str(out)).share < _SHOWN_AT:
-                time.sleep(1.0)
+            metrics = out / ".divainfer" / "metrics.jsonl"
+            wait_for(lambda: metrics.exists() and divainfer.view(str(out)).share >= _SHOWN_AT, "the run at work")
             take_live(browser, terminal, out, folder)
-            # The run writes it when it has ended.
-            while not (out / ".divainfer" / "report.html").exists():
-                time.sleep(1.0)
+            wait_for((out / ".divainfer" / "report.html").exists, "the report that the run writes when it has ended")
         finally:
             terminal.close()
         take_report(browser, out)

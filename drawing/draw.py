@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -67,12 +68,14 @@ def draw(
 
     Args:
         out: the run's output folder.
-        folder: where the pictures go; "" for `<out>/.divainfer/drawn`, or for none when a sheet is asked for.
+        folder: where the pictures go; "" for `<out>/.divainfer/drawn`, or for none when a sheet is asked for. Not below a
+            folder that the run searches for images.
         sample: how many images, spread evenly over those that have a result, or over those named; None for `SAMPLE` of the
             former, or all of the latter.
         images: names of images, frames (`cam.mp4/00000012`) or videos, which stand for their frames.
         list_file: a file with more of them, one a line.
-        sheet_file: a JPEG that shows all images small, up to `MOST` a sheet; further ones get `-2`, `-3` and so on.
+        sheet_file: a JPEG that shows all images small, up to `MOST` a sheet; further ones get `-2`, `-3` and so on. Where one
+            would replace a file that was not drawn, nothing is drawn.
         min_score: detections below are left out.
         classes: names or ids of the classes to be drawn; empty for all.
         say: takes a sentence about each image that cannot be drawn; None logs them.
@@ -89,11 +92,14 @@ def draw(
     try:
         _check_classes(classes, lookup.record.classes)
         indices, unknown = _select(lookup, sample, images, list_file)
+        _check_apart(lookup, "--out", folder, folder)
+        _check_apart(lookup, "--sheet", sheet_file, os.path.dirname(os.path.abspath(sheet_file)))
         for name in unknown:
             say("{}: it is not in the list of this run.".format(one_line(os.fsdecode(name))))
         if not folder and not sheet_file:
             folder = lookup.folder.drawn
         sheets = _Sheets(sheet_file)
+        sheets.check(len(indices))
         images_drawn = _Drawing(lookup, folder, sheets, min_score, classes, say).draw(indices)
         left_out = len(indices) - images_drawn + len(unknown)
         return Drawn(images_drawn, left_out, folder if images_drawn else "", sheets.written)
@@ -126,6 +132,18 @@ def _check_classes(classes: Sequence[str], known: Sequence[str]) -> None:
                     word, suggestion(word, known), ", ".join(known[1:])
                 )
             )
+
+
+def _check_apart(lookup: Lookup, option: str, given: str, folder: str) -> None:
+    """Refuses a folder that is searched for images: a run that goes on would take the pictures for more of them."""
+    images = lookup.record.config["images"]
+    searched = os.path.isdir(images) or glob.has_magic(images) and not os.path.lexists(images)
+    root = os.path.realpath(lookup.record.listing.naming.root or b"/")
+    if given and searched and os.path.commonpath([root, os.path.realpath(os.fsencode(folder))]) == root:
+        raise ConfigError(
+            "{} {}: the images of this run are searched for in {}, so what is drawn there would be taken for more of them "
+            "when it is resumed. Choose another folder.".format(option, one_line(given), _shown(root))
+        )
 
 
 class _LeftOut(Exception):
@@ -212,6 +230,20 @@ class _Sheets:
         self._cells: List[np.ndarray] = []
         self.written: List[str] = []
 
+    def check(self, images: int) -> None:
+        """Refuses to write over a file of somebody else's, before anything is drawn.
+
+        Args:
+            images: how many there will be at most.
+        """
+        for number in range(-(-images // MOST) if self._path else 0):
+            path = self._place(number)
+            if not may_write(os.fsencode(path)):
+                raise OutputError(
+                    "--sheet {}: {} is there already and was not drawn by divainfer, so it is left as it is. Give another "
+                    "name, or move it away.".format(one_line(self._path), one_line(path))
+                )
+
     def add(self, image: np.ndarray, rows: Sequence[Detection], caption: str) -> None:
         if not self._path:
             return
@@ -223,14 +255,18 @@ class _Sheets:
         """Writes what has been added since the last sheet."""
         if not self._cells:
             return
-        name, ending = os.path.splitext(self._path)
-        path = self._path if not self.written else "{}-{}{}".format(name, len(self.written) + 1, ending)
+        path = self._place(len(self.written))
         try:
             write_picture(os.fsencode(path), sheet(self._cells), _SHEET_QUALITY)
         except PictureError as error:
             raise OutputError("--sheet {}: {}.".format(one_line(path), error))
         self._cells.clear()
         self.written.append(path)
+
+    def _place(self, number: int) -> str:
+        """Where a sheet goes, by its number from 0."""
+        name, ending = os.path.splitext(self._path)
+        return "{}-{}{}".format(name, number + 1, ending) if number else self._path
 
 
 def _shown(path: bytes) -> str:

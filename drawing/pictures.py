@@ -9,7 +9,6 @@ import numpy as np
 from ..loader.decode import decode
 from ..loader.imagefile import ImageError, read_image_file
 from ..loader.video import Videos
-from ..video.file import parse_frame_path
 
 
 class Pictures:
@@ -36,11 +35,9 @@ class Pictures:
         Raises:
             ImageError: when it cannot be read, or is of another size now; its `reason` is the end of a sentence.
         """
-        frame = parse_frame_path(path)
         try:
-            if frame is not None:
-                image = self._videos.frame(frame.video, frame.number)
-            else:
+            image = self._videos.at(path)
+            if image is None:
                 image = decode(read_image_file(path), self._max_pixels)
         except MemoryError:
             raise ImageError("too-large", "there is not enough memory for its pixels")

@@ -7,7 +7,7 @@ import itertools
 import logging
 import os
 import time
-from typing import Any, Deque, Dict, Optional, Tuple
+from typing import Any, Deque, Dict, Tuple
 
 import cv2
 import numpy as np
@@ -16,13 +16,12 @@ from ..boot import LoaderOrders
 from ..geometry import target_size
 from ..messages import FrameFailed, FrameReady, LoaderUp, Memory, Retire, Ticket, Tickets
 from ..sockets import Caller
-from ..video.file import is_other_video, is_video, parse_frame_path
 from .ahead import ReadAhead
 from .answer import Answer
 from .decode import ImageError, decode, image_size
 from .memory import FrameMemory
 from .resize import resize
-from .video import Videos, why_no_frames
+from .video import Videos
 
 log = logging.getLogger("loader")
 
@@ -125,7 +124,7 @@ class Loader:
 
     def _image(self, ticket: Ticket, room: np.ndarray) -> Tuple[np.ndarray, Tuple[int, int]]:
         """An image's pixels, uint8 `[H, W, 3]`, and its height and width, which are more where it was decoded smaller."""
-        image = self._from_video(ticket.path)
+        image = self._videos.at(ticket.path)
         if image is not None:
             return image, image.shape[:2]
         data = self._ahead.read(ticket)
@@ -143,16 +142,6 @@ class Loader:
 
     def _target(self, height: int, width: int) -> Tuple[int, int]:
         return target_size(height, width, self._orders.short_edge_size, self._orders.max_size)
-
-    def _from_video(self, path: bytes) -> Optional[np.ndarray]:
-        """A frame's pixels, uint8 `[H, W, 3]`; None when the path is an image's."""
-        if is_video(path) or is_other_video(path):
-            raise why_no_frames(path)
-        frame = parse_frame_path(path)
-        # A folder may be named like a video, and an image in it like a frame.
-        if frame is None or os.path.isdir(frame.video):
-            return None
-        return self._videos.frame(*frame)
 
 
 class _TooLarge(Exception):

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import collections
 import os
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Tuple
 
 import cv2
 import numpy as np
 
-from ..video.file import is_other_video, read_frame_table
+from ..video.file import is_other_video, is_video, parse_frame_path, read_frame_table
 from ..video.table import FrameTable, VideoError
 from .imagefile import ImageError, check_pixels, open_image_file, read_error
 
@@ -285,6 +285,26 @@ class Videos:
             self._open[path] = Video(path, self._max_pixels)
         self._open.move_to_end(path)
         return self._open[path].frame(number)
+
+    def at(self, path: bytes) -> Optional[np.ndarray]:
+        """The frame that a path of an image list means; None when it is an image's.
+
+        Args:
+            path: as the list has it.
+
+        Returns:
+            As `Video.frame`.
+
+        Raises:
+            ImageError: as `frame`, and when a video itself stands in the list, since it has no frames.
+        """
+        if is_video(path) or is_other_video(path):
+            raise why_no_frames(path)
+        frame = parse_frame_path(path)
+        # A folder may be named like a video, and an image in it like a frame.
+        if frame is None or os.path.isdir(frame.video):
+            return None
+        return self.frame(*frame)
 
     def close(self) -> None:
         """Closes what is open."""

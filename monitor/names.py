@@ -63,8 +63,9 @@ METRICS: Tuple[Metric, ...] = (
     Metric("divainfer_start_time_seconds", GAUGE, RUN, "start", "When this start of the run began, seconds since 1970"),
     Metric("divainfer_uptime_seconds", GAUGE, RUN, "seconds", "Time since this start began"),
     Metric("divainfer_images", GAUGE, RUN, "images", "Images in the list"),
-    Metric("divainfer_images_done_total", COUNTER, RUN, "done", "Images with a result or a failure, over all starts"),
-    Metric("divainfer_images_failed_total", COUNTER, RUN, "failures", "Images with a failure record, over all starts"),
+    # Gauges: what is to be done again (`--retry`, `--repair`) takes from them.
+    Metric("divainfer_images_done", GAUGE, RUN, "done", "Images with a result or a failure, over all starts"),
+    Metric("divainfer_images_failed", GAUGE, RUN, "failures", "Images with a failure record, over all starts"),
     Metric("divainfer_stopping", GAUGE, RUN, "stopping", "1 once the operator asked for the end"),
     # --- workers: the time of each from its first batch on is busy, starved, blocked or idle
     _worker("up", GAUGE, "state", "1 while it is at work", when="up"),

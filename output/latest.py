@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from ..errors import OutputError
 from ..imagelist import ImageList
-from ..ledger import RESULT, DoneRecord, OpenedRecord, last_records
+from ..ledger import RESULT, DoneRecord, OpenedRecord, Record, last_records
 from ..naming import JSON
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord
@@ -19,6 +19,8 @@ from .shards import Shard, shard_name
 _OF_A_BLOCK = 4
 #: Bytes at the ledger's end in which they are looked for: some thousand blocks.
 _LEDGER_END = 1 << 18
+#: Results that cannot be read, for each that is wanted, after which no more are tried: they were moved away, or a disk is ill.
+_MOST_UNREADABLE = 10
 
 
 class LatestResults:
@@ -35,38 +37,40 @@ class LatestResults:
         self._record = record
         self._images = images
         self._shard: Tuple[str, Dict[int, Row]] = ("", {})
-        self._seen: Tuple[int, int] = (-1, -1)
+        self._seen: Tuple[int, int, int] = (-1, -1, -1)
         self._found: List[Result] = []
 
     def find(self, count: int) -> List[Result]:
         """So many of them at most, the latest first; results that cannot be read are passed over."""
         try:
             status = os.stat(self._folder.ledger)
+            seen = (status.st_size, status.st_mtime_ns, count)
+            if seen != self._seen:
+                records = last_records(self._folder.ledger, len(self._images), _LEDGER_END)
+                self._found = self._find(records, count, _OF_A_BLOCK)
+                if len(self._found) < count:
+                    self._found = self._find(records, count, count)
+                self._seen = seen
         except OSError:
             return []
-        seen = (status.st_size, status.st_mtime_ns)
-        if seen != self._seen:
-            self._found = self._find(count, _OF_A_BLOCK)
-            if len(self._found) < count:
-                self._found = self._find(count, count)
-            self._seen = seen
         return self._found
 
-    def _find(self, count: int, of_a_block: int) -> List[Result]:
+    def _find(self, records: Sequence[Record], count: int, of_a_block: int) -> List[Result]:
         found: List[Result] = []
         opened: List[OpenedRecord] = []
-        taken = set()
-        for record in reversed(last_records(self._folder.ledger, len(self._images), _LEDGER_END)):
+        taken: Set[int] = set()
+        for record in reversed(records):
             if isinstance(record, OpenedRecord):
                 opened += [record] if record.state == RESULT else []
                 continue
             for index in self._to_take(record, opened, of_a_block):
-                if index not in taken and len(found) < count:
-                    taken.add(index)
-                    result = self._result(record, index)
-                    found += [result] if result is not None else []
-            if len(found) == count:
-                break
+                if index in taken:
+                    continue
+                taken.add(index)
+                result = self._result(record, index)
+                found += [result] if result is not None else []
+                if len(found) == count or len(taken) - len(found) == _MOST_UNREADABLE * count:
+                    return found
         return found
 
     @staticmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 import statistics
 import warnings
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -76,14 +77,9 @@ def lines(
             _draw_range(axes, found, size, percent)
         else:
             for number, line in enumerate(found):
-                axes.plot(
-                    [time / size for time in line.times],
-                    _numbers(line.values, percent),
-                    color=COLOURS[number % len(COLOURS)],
-                    linestyle=_STYLES[number % len(_STYLES)],
-                    linewidth=1.3,
-                    label=_short(line.label),
-                )
+                style = {"color": COLOURS[number % len(COLOURS)], "linestyle": _STYLES[number % len(_STYLES)]}
+                times = [time / size for time in line.times]
+                _draw_line(axes, times, _numbers(line.values, percent), _short(line.label), **style)
         for mark in marks:
             axes.axvline(mark / size, color=INK, linewidth=0.6, linestyle=(0, (2, 2)))
         axes.set_xlim(0, longest / size or 1)
@@ -221,7 +217,17 @@ def _draw_range(axes: Any, found: Sequence[Line], size: float, percent: bool) ->
         return _numbers([pick(column) if column else None for column in columns], percent)
 
     axes.fill_between(times, each(min), each(max), color=BLUE, alpha=0.25, linewidth=0, label="from least to most")
-    axes.plot(times, each(statistics.median), color=BLUE, linewidth=1.3, label="median of {}".format(len(found)))
+    _draw_line(axes, times, each(statistics.median), "median of {}".format(len(found)), color=BLUE)
+
+
+def _draw_line(axes: Any, times: Sequence[float], values: Sequence[float], label: str, **style: Any) -> None:
+    """A line, and dots where it would be none: at values without a neighbour."""
+    axes.plot(times, values, linewidth=1.3, label=label, **style)
+    known = [False, *map(math.isfinite, values), False]
+    alone = [place for place in range(len(values)) if known[place : place + 3] == [False, True, False]]
+    if alone:
+        dots = dict(style, linestyle="none", marker="o", markersize=2.5)
+        axes.plot([times[place] for place in alone], [values[place] for place in alone], **dots)
 
 
 def _numbers(values: Values, percent: bool) -> List[float]:

@@ -14,7 +14,7 @@ from .evidence import Evidence
 from .figures import STATES
 from .markup import code, escaped, paragraph, section, shown, table
 from .page import document, figures, state_words
-from .units import percent
+from .units import share_text
 
 Number = Optional[float]
 
@@ -107,7 +107,7 @@ def _figures(first: Evidence, second: Evidence) -> str:
 
 def _written(form: str, value: Number) -> str:
     if value is None or form == "%":
-        return escaped(percent(value))
+        return escaped(share_text(value))
     return escaped(form.format(value))
 
 

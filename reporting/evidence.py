@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import datetime
-import json
 import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -14,7 +13,7 @@ from ..ledger import Progress, replay, standing_failures
 from ..messages import WorkerStats
 from ..monitor.facts import WorkerFacts, make_facts
 from ..monitor.sample import HostSample, Sample
-from ..monitor.status import Status, status
+from ..monitor.status import Status, read_object, status
 from ..monitor.verdict import verdict
 from ..runfolder import RunFolder
 from ..runrecord import RunRecord, read_run_record
@@ -142,7 +141,7 @@ def _starts(folder: RunFolder, record: RunRecord, metrics: Metrics) -> List[Star
 def _last_start(folder: RunFolder, began: float, on_gpu: Dict[str, bool]) -> Optional[StartFigures]:
     """The last start by `summary.json`, or while there is none by `progress.json`; None where neither tells."""
     for path, source in ((folder.summary, SUMMARY), (folder.progress, PROGRESS)):
-        plain = _read(path)
+        plain = read_object(path)
         if source == PROGRESS and plain.get("time", 0.0) < began:
             continue  # That of an earlier start.
         try:
@@ -212,7 +211,7 @@ def _backwards(metrics: Metrics) -> Iterator[Sample]:
 
 
 def _versions(folder: RunFolder) -> Dict[str, str]:
-    plain = _read(folder.run)
+    plain = read_object(folder.run)
     return {name: str(plain[name]) for name in ("divainfer", "python", "host") if name in plain}
 
 
@@ -222,13 +221,3 @@ def _seconds_of(started: str) -> Optional[float]:
         return datetime.datetime.strptime(started, "%Y-%m-%dT%H:%M:%S%z").timestamp()
     except ValueError:
         return None
-
-
-def _read(path: str) -> Dict[str, Any]:
-    """A JSON object from a file; empty when it is not there."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

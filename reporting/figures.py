@@ -9,7 +9,7 @@ from ..messages import WorkerStats
 from ..monitor.facts import ratio
 from ..monitor.sample import GpuSample, Sample
 from . import weighted
-from .timeline import Timeline
+from .timeline import Timeline, gpu_names
 from .weighted import Weighted
 
 #: What a worker's time goes to from its first batch on, in the order in which it is shown.
@@ -68,7 +68,7 @@ class Gpu(NamedTuple):
 
     Attributes:
         uuid: its name for the driver.
-        label: "GPU 2 (NVIDIA H200)".
+        label: "GPU 2 (NVIDIA H200)", of a slice with part of its UUID.
         utilisation: mean of what its driver says, 0 to 1.
         memory_used: bytes, the most there were.
         memory_total: bytes.
@@ -228,10 +228,13 @@ def _gpus(samples: Sequence[Tuple[GpuSample, float]]) -> Tuple[Gpu, ...]:
     by_uuid: Dict[str, List[Tuple[GpuSample, float]]] = {}
     for sample, seconds in samples:
         by_uuid.setdefault(sample.uuid, []).append((sample, seconds))
-    return tuple(_gpu(several) for several in sorted(by_uuid.values(), key=lambda several: several[-1][0].index))
+    numbers = {uuid: several[-1][0].index for uuid, several in by_uuid.items()}
+    names = gpu_names(numbers)
+    ordered = sorted(by_uuid, key=lambda uuid: (numbers[uuid], names[uuid]))
+    return tuple(_gpu(names[uuid], by_uuid[uuid]) for uuid in ordered)
 
 
-def _gpu(samples: Sequence[Tuple[GpuSample, float]]) -> Gpu:
+def _gpu(name: str, samples: Sequence[Tuple[GpuSample, float]]) -> Gpu:
     latest = samples[-1][0]
     answered = [(sample, seconds) for sample, seconds in samples if not sample.gone] or [samples[-1]]
     last = answered[-1][0]
@@ -250,7 +253,7 @@ def _gpu(samples: Sequence[Tuple[GpuSample, float]]) -> Gpu:
     total = sum(seconds for _, seconds in answered)
     return Gpu(
         uuid=latest.uuid,
-        label="GPU {} ({})".format(last.index, last.name or "no name"),
+        label="{} ({})".format(name, last.name or "no name"),
         utilisation=mean("utilisation"),
         memory_used=most("memory_used"),
         memory_total=last.memory_total,

@@ -17,7 +17,7 @@ from .pictures import Album, Picture
 from .seedtable import seed_row
 from .style import STYLE
 from .timeline import role_name
-from .units import duration, gibibytes, moment, percent
+from .units import duration_text, moment_text, share_text, size_text
 
 _HEAD = """<!DOCTYPE html>
 <html lang="en">
@@ -41,7 +41,7 @@ def document(title: str, parts: Iterable[str], written: float) -> str:
         parts: HTML.
         written: when, seconds since 1970.
     """
-    foot = "<footer>Written {} by divainfer.</footer>".format(escaped(moment(written)))
+    foot = "<footer>Written {} by divainfer.</footer>".format(escaped(moment_text(written)))
     body = "\n".join(part for part in parts if part)
     return "{}{}\n{}\n</body>\n</html>\n".format(_HEAD.format(title=escaped(title), style=STYLE), body, foot)
 
@@ -137,18 +137,18 @@ def _tiles(evidence: Evidence) -> str:
     if totals.workers:
         tiles += [
             (
-                duration(totals.seconds),
+                duration_text(totals.seconds),
                 "run time" + (", {} starts".format(len(totals.starts)) if totals.starts[1:] else ""),
             ),
             ("{:.2f}".format(totals.frames_per_second), "frames/s"),
-            (percent(totals.busy), "busy"),
+            (share_text(totals.busy), "busy"),
         ]
     if totals.utilisation is not None:
-        tiles.append((percent(totals.utilisation), "GPU utilisation"))
+        tiles.append((share_text(totals.utilisation), "GPU utilisation"))
     if totals.restarts:
         tiles.append(("{:,}".format(totals.restarts), "workers started again"))
     if status.open and status.seconds_left:
-        tiles.append((duration(status.seconds_left), "left"))
+        tiles.append((duration_text(status.seconds_left), "left"))
     inside = "\n".join(
         "<div><b>{}</b><span>{}</span></div>".format(escaped(big), escaped(small)) for big, small in tiles
     )
@@ -193,8 +193,8 @@ def _worker_cells(worker: Worker) -> List[str]:
         worker.device,
         "{:,}".format(stats.images),
         "{:,}".format(stats.failures),
-        *(percent(worker.shares[state]) for state in STATES),
-        percent(stats.writing / stats.span if stats.span else None),
+        *(share_text(worker.shares[state]) for state in STATES),
+        share_text(stats.writing / stats.span if stats.span else None),
         "{:,}".format(stats.batches),
         "{:.1f}".format(stats.images / stats.batches) if stats.batches else "–",
         str(worker.loaders or "–"),
@@ -221,12 +221,12 @@ def _quantiles(evidence: Evidence) -> str:
 def _gpus(evidence: Evidence) -> str:
     rows = []
     for gpu in evidence.figures.gpus:
-        throttled = ", ".join("{} {}".format(reason, percent(share)) for reason, share in gpu.throttled.items())
+        throttled = ", ".join("{} {}".format(reason, share_text(share)) for reason, share in gpu.throttled.items())
         limit = " of {:.0f}".format(gpu.power_limit) if gpu.power_limit else ""
         cells = [
             gpu.label,
-            percent(gpu.utilisation),
-            gibibytes(gpu.memory_used) + (" of " + gibibytes(gpu.memory_total) if gpu.memory_total else ""),
+            share_text(gpu.utilisation),
+            size_text(gpu.memory_used) + (" of " + size_text(gpu.memory_total) if gpu.memory_total else ""),
             "–" if gpu.power is None else "{:.0f}{} W".format(gpu.power, limit),
             "–" if gpu.temperature is None else "{:.0f} °C".format(gpu.temperature),
             "–" if gpu.clock is None else "{:.0f} MHz".format(gpu.clock),
@@ -259,8 +259,8 @@ def _machine(evidence: Evidence) -> str:
         return ""
     rows = [
         ["cores this run may use", "{:g}".format(host.cores)],
-        ["memory", gibibytes(host.memory_total)],
-        ["shared memory (/dev/shm)", gibibytes(host.shared_total)],
+        ["memory", size_text(host.memory_total)],
+        ["shared memory (/dev/shm)", size_text(host.shared_total)],
     ]
     rows += [[role_name(role) + " at the end", str(sample.processes)] for role, sample in host.roles.items()]
     return table(["", ""], [[escaped(cell) for cell in row] for row in rows], [1])
@@ -268,18 +268,22 @@ def _machine(evidence: Evidence) -> str:
 
 def _survey(evidence: Evidence) -> str:
     survey = evidence.survey
-    if not survey.images:
-        return paragraph("No result was looked at." if survey.of else "There is no result yet.")
-    text = "Of {:,} results {:,} were looked at, spread evenly over the list: {:,} detections, {:.1f} an image; {} without any."
-    sentences = [
-        text.format(
-            survey.of, survey.images, survey.detections, survey.detections / survey.images,
-            "{:,} image{}".format(survey.empty, "" if survey.empty == 1 else "s"),
-        )
-    ]  # fmt: skip
+    sentences = []
+    if survey.images:
+        sentences.append(
+            "Of {:,} results {:,} were looked at, spread evenly over the list: {:,} detections, {:.1f} an image; {} without "
+            "any.".format(
+                survey.of, survey.images, survey.detections, survey.detections / survey.images,
+                "{:,} image{}".format(survey.empty, "" if survey.empty == 1 else "s"),
+            )
+        )  # fmt: skip
+    elif not survey.unreadable:
+        sentences.append("No result was looked at." if survey.of else "There is no result yet.")
     if survey.unreadable:
-        text = "{:,} more could not be read; `divainfer verify` tells which results are not as they were written."
-        sentences.append(text.format(survey.unreadable))
+        sentences.append(
+            "{:,} {} could not be read, or lie in too large a file; `divainfer verify` tells which results are not as they "
+            "were written.".format(survey.unreadable, "more" if survey.images else "results")
+        )
     return paragraph(" ".join(sentences))
 
 
@@ -371,8 +375,8 @@ def _start_table(evidence: Evidence) -> str:
         return ""
     rows = [
         [
-            escaped("–" if start.began is None else moment(start.began)),
-            escaped(duration(start.seconds)),
+            escaped("–" if start.began is None else moment_text(start.began)),
+            escaped(duration_text(start.seconds)),
             "{:,}".format(sum(worker.stats.images for worker in start.workers)),
             "{:,}".format(sum(worker.stats.failures for worker in start.workers)),
             str(len(start.workers)),

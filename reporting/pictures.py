@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import threading
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
@@ -13,13 +12,11 @@ import numpy as np
 import simplejpeg
 
 from ..drawing.boxes import draw_detections
-from ..loader.decode import decode
+from ..drawing.pictures import Pictures
 from ..loader.header import read_header
 from ..loader.imagefile import ImageError, check_pixels, read_image_file
 from ..loader.jpeg import SIGNATURE as JPEG
 from ..loader.jpeg import read_jpeg_header
-from ..loader.video import Videos
-from ..video.file import parse_frame_path
 from .failures import Example, FailureFigures
 from .survey import Found
 
@@ -83,7 +80,7 @@ class Album:
         self._failures = failures
         self._candidates = candidates
         self._until = time.monotonic() + seconds
-        self._videos = Videos(_MOST_PIXELS)
+        self._images = Pictures(_MOST_PIXELS)
         # A thread, since a disk may hang, and a frame far into a video that cannot be sought takes minutes.
         thread = threading.Thread(target=self._fill, name="pictures", daemon=True)
         thread.start()
@@ -99,7 +96,7 @@ class Album:
             self._show_detections()
             self._show_failures()
         finally:
-            self._videos.close()
+            self._images.close()
 
     def _show_failures(self) -> None:
         kinds = [kind for kind in self._failures.kinds if kind.kind != _DANGEROUS]
@@ -140,11 +137,10 @@ class Album:
             damaged: be content with a part.
         """
         try:
-            frame = parse_frame_path(path)
-            if frame is not None and not os.path.isdir(frame.video):
-                return self._videos.frame(*frame)
-            data = read_image_file(path)
-            return _what_is_there(data) if damaged else decode(data, _MOST_PIXELS)
+            try:
+                return self._images.read(path)
+            except ImageError:
+                return _what_is_there(read_image_file(path)) if damaged else None
         except (ImageError, OSError, ValueError, MemoryError, cv2.error):
             return None
 

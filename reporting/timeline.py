@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+import collections
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..messages import WorkerStats
 from ..monitor.change import bridged
@@ -121,6 +122,20 @@ def worker_name(number: int, device: str) -> str:
     return device.split(" (")[0] if device.startswith("GPU ") else "worker {}".format(number)
 
 
+def gpu_names(numbers: Mapping[str, int]) -> Dict[str, str]:
+    """What each GPU is called, "GPU 2", or "GPU 2 MIG-...90b1c2" where several slices of it are in use.
+
+    Args:
+        numbers: of the GPUs by UUID.
+    """
+    often = collections.Counter(numbers.values())
+    # Of a slice's UUID the end is its own: it may begin with the GPU's.
+    return {
+        uuid: "GPU {}".format(number) if often[number] == 1 else "GPU {} {}...{}".format(number, uuid[:4], uuid[-6:])
+        for uuid, number in numbers.items()
+    }
+
+
 def role_name(role: str) -> str:
     """What all processes of a role are called: there is one dispatcher."""
     return role if role == DISPATCHER else role + "s"
@@ -205,13 +220,15 @@ def _by_gpu(intervals: Sequence[Optional[_Interval]], value: Callable[[GpuSample
         found: Dict[str, List[float]] = {}
         for gpu in (gpu for sample in interval.samples for gpu in sample.gpus) if interval else ():
             numbers[gpu.uuid] = gpu.index
-            curves.setdefault(gpu.uuid, Curve("GPU {}".format(gpu.index), [None] * len(intervals)))
+            curves.setdefault(gpu.uuid, Curve("", [None] * len(intervals)))
             one = None if gpu.gone else value(gpu)
             if one is not None:
                 found.setdefault(gpu.uuid, []).append(one)
         for uuid, values in found.items():
             curves[uuid].values[place] = _mean(values)
-    return [curves[uuid] for uuid in sorted(curves, key=lambda uuid: numbers[uuid]) if _known(curves[uuid].values)]
+    names = gpu_names(numbers)
+    ordered = sorted(curves, key=lambda uuid: (numbers[uuid], names[uuid]))
+    return [curves[uuid]._replace(label=names[uuid]) for uuid in ordered if _known(curves[uuid].values)]
 
 
 def _of_host(

@@ -129,27 +129,61 @@ def test_an_image_is_never_written_over(images, tmp_path):
     source, out = str(tmp_path / "in"), str(tmp_path / "out")
     shutil.copytree(os.path.join(images, "cam1"), source)
     before = result_files(source)
-    assert run(source, out) == 0
+    listed = tmp_path / "frames.lst"
+    listed.write_text("".join(os.path.join(source, name) + "\n" for name in sorted(os.listdir(source))))
+    assert run(str(listed), out) == 0
     outcome = program("draw", out, "--out", source)
     assert outcome.code == 3 and "it is left as it is" in outcome.err
     assert result_files(source) == before
     # What was drawn before is drawn anew.
     for _ in range(2):
         assert program("draw", out).code == 0
-    # The same command resumes all the same: the pictures are in the run folder.
-    assert run(source, out) == 0
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "**/*.jpg"])
+def test_nothing_is_drawn_where_the_run_searches_for_images(pattern, images, tmp_path):
+    source, out, link = str(tmp_path / "in"), str(tmp_path / "out"), str(tmp_path / "link")
+    shutil.copytree(os.path.join(images, "cam1"), source)
+    before = result_files(source)
+    os.symlink(source, link)
+    assert run(os.path.join(source, pattern), out) == 0
+    for place in (source, os.path.join(source, "look"), os.path.join(link, "look")):
+        for options in (["--out", place], ["--sheet", os.path.join(place, "s.jpg")]):
+            outcome = program("draw", out, *options)
+            assert outcome.code == 2 and len(outcome.err.splitlines()) == 1
+            assert "Error: {}: the images of this run are searched for in".format(" ".join(options)) in outcome.err
+    assert result_files(source) == before
+    assert divainfer.draw(out, source + "-look", sample=2).images == 2
+    # Neither there nor in the run folder are pictures in the way of the same command.
+    assert divainfer.draw(out, sample=2).images == 2
+    assert run(os.path.join(source, pattern), out) == 0
 
 
 def test_contact_sheets(finished, tmp_path):
     sheet = str(tmp_path / "sheets" / "sheet.jpg")
-    (tmp_path / "sheets").mkdir()
-    (tmp_path / "sheets" / "sheet.jpg").write_bytes(b"an older one")
     more = sheet[:-4] + "-2.jpg"
-    assert divainfer.draw(finished, sample=40, sheet_file=sheet) == (40, 0, "", [sheet, more])
+    # Once more: what was drawn before is replaced.
+    for _ in range(2):
+        assert divainfer.draw(finished, sample=40, sheet_file=sheet) == (40, 0, "", [sheet, more])
     assert [cv2.imread(path).shape[1] > 2000 for path in (sheet, more)] == [True, True]
     assert drawn_files(str(tmp_path / "sheets")) == ["sheet-2.jpg", "sheet.jpg"]
     both = divainfer.draw(finished, str(tmp_path / "both"), 3, sheet_file=str(tmp_path / "both.jpeg"))
     assert both == (3, 0, str(tmp_path / "both"), [str(tmp_path / "both.jpeg")])
+
+
+def test_a_sheet_never_replaces_a_file_that_was_not_drawn(finished, tmp_path):
+    for taken in ("sheet.jpg", "sheet-2.jpg"):
+        folder = tmp_path / taken
+        folder.mkdir()
+        (folder / taken).write_bytes(b"an image of somebody's")
+        sheet = str(folder / "sheet.jpg")
+        outcome = program("draw", finished, "--sample", "40", "--sheet", sheet, "--out", str(folder / "drawn"))
+        assert outcome.code == 2 and len(outcome.err.splitlines()) == 1
+        assert "{} is there already and was not drawn by divainfer".format(folder / taken) in outcome.err
+        assert drawn_files(str(folder)) == [taken], "nothing is drawn"
+        assert (folder / taken).read_bytes() == b"an image of somebody's"
+    # A second sheet that is not needed is nobody's matter.
+    assert divainfer.draw(finished, sample=32, sheet_file=str(tmp_path / "sheet-2.jpg" / "sheet.jpg")).images == 32
 
 
 def test_odd_places(images, weird_path):

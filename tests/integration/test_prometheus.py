@@ -195,7 +195,7 @@ def test_the_dashboard_s_questions_have_answers(images, tmp_path):
                 assert not [value for value in values if not 0 <= value < 1e16], (asked, values)
             own = '{{instance="{}"}}'.format(address)
             assert prometheus.answer("divainfer_images" + own) == [9000]
-            assert 0 < prometheus.answer("divainfer_images_done_total" + own)[0] < 9000
+            assert 0 < prometheus.answer("divainfer_images_done" + own)[0] < 9000
             # An engine of 20 ms a batch, by the histogram: within one of its buckets, which grow by 1.41.
             (p50,) = prometheus.answer(
                 "histogram_quantile(0.5, sum by (le) (divainfer_compute_seconds_bucket{}))".format(own)

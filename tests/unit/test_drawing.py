@@ -16,6 +16,7 @@ from divainfer.drawing.boxes import chosen, draw_detections, name_of, style_for
 from divainfer.drawing.colours import DARK, LIGHT, PALETTE, colour_of, ink_on
 from divainfer.drawing.outlines import outlines
 from divainfer.drawing.picturefile import PictureError, encode_jpeg, may_write, write_picture
+from divainfer.drawing.pictures import Pictures
 from divainfer.drawing.selection import even
 from divainfer.drawing.sheet import CELL, GAP, STRIP, cell, sheet
 
@@ -241,3 +242,11 @@ def test_what_cannot_be_a_file(tmp_path):
     with pytest.raises(PictureError):
         encode_jpeg(np.zeros((70000, 1, 3), np.uint8))
     assert os.listdir(str(tmp_path)) == ["file"]
+
+
+def test_an_image_in_a_folder_that_is_named_like_a_video(tmp_path):
+    (tmp_path / "cam.mp4").mkdir()
+    (tmp_path / "cam.mp4" / "00000012").write_bytes(encode_jpeg(grey(20, 30)))
+    pictures = Pictures(10**6)
+    assert pictures.read(os.fsencode(str(tmp_path / "cam.mp4" / "00000012"))).shape == (20, 30, 3)
+    pictures.close()

@@ -77,7 +77,7 @@ def test_a_sample_is_served_under_its_names():
     lost = (("device", "GPU 4 (B)"), ("uuid", "GPU-b"), ("worker", ""))
     for name, labels, value in (
         ("images", (), 100),
-        ("images_done_total", (), 40),
+        ("images_done", (), 40),
         ("worker_busy_seconds_total", worker, 5.5),
         ("worker_queue_frames", worker, 3),
         ("worker_up", worker, 1),

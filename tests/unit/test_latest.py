@@ -10,6 +10,7 @@ from made_runs import MadeRun, detection
 from divainfer.imagelist import ImageList
 from divainfer.ledger import RESULT, Ledger, last_records, read_records, replay
 from divainfer.messages import Failure
+from divainfer.output import latest
 from divainfer.output.format import Row
 from divainfer.output.formats import CODECS
 from divainfer.output.latest import LatestResults
@@ -85,6 +86,39 @@ def test_results_that_are_gone_or_damaged_are_passed_over(run):
     run.finish(129, 1)
     assert run.found()[:2] == [129, 128] and 127 not in run.found()
     assert len(run.found()) > 4
+
+
+def test_of_results_that_were_moved_away_only_some_are_tried(run, monkeypatch):
+    run.finish(0, 64)
+    for start in range(64, 4864, 4):
+        run.made.record(start, 4)
+    tried = []
+    for name in ("read_result_file", "read_shard"):
+        read = getattr(latest, name)
+        monkeypatch.setattr(latest, name, lambda *what, read=read: tried.append(what) or read(*what))
+    assert run.found() == [] and 10 <= len(tried) <= 2 * 80
+    # They are not tried anew until something has changed; then what is new is found.
+    count = len(tried)
+    assert run.found() == [] and len(tried) == count
+    run.finish(4864, 8)
+    assert run.found() == list(range(4871, 4863, -1))
+
+
+def test_another_number_is_another_question(run):
+    run.finish(0, 64)
+    assert [len(run.latest.find(count)) for count in (6, 8, 2)] == [6, 8, 2]
+
+
+@pytest.mark.parametrize("run", ["json"], indirect=True)
+def test_a_ledger_that_cannot_be_read_is_no_error(run):
+    run.finish(0, 64)
+    ledger = run.made.folder.ledger
+    os.rename(ledger, ledger + ".away")
+    os.mkdir(ledger)  # Even root is refused to read this.
+    assert run.found() == []
+    os.rmdir(ledger)
+    os.rename(ledger + ".away", ledger)
+    assert run.found()[0] == 63
 
 
 def test_results_that_were_opened_again_are_not_there(run):

@@ -12,6 +12,7 @@ from divainfer.histogram import Times
 from divainfer.messages import WorkerStats
 from divainfer.monitor.names import (
     COUNTER,
+    GAUGE,
     GPUS,
     HISTOGRAM,
     HOST,
@@ -61,6 +62,11 @@ def test_names_follow_the_rules():
         assert not metric.help.endswith(".") and LABELS[metric.of] is not None
 
 
+def test_what_can_fall_is_no_counter():
+    """`--retry failed` and `verify --repair` take from what is done; `rate` would take that for a new start."""
+    assert {metric.kind for metric in METRICS if metric.of == RUN} == {GAUGE}
+
+
 def dashboard():
     return json.loads(DASHBOARD.read_text(encoding="utf-8"))
 
@@ -74,6 +80,13 @@ def test_the_dashboard_asks_for_metrics_that_there_are():
     asked = {name for query in queries() for name in re.findall(r"divainfer_\w+", query)}
     variables = json.dumps(dashboard()["templating"])
     assert asked and asked <= known and set(re.findall(r"divainfer_\w+", variables)) <= known
+
+
+def test_rates_are_those_of_counters():
+    page = (DASHBOARD.parents[1] / "how-to" / "prometheus.md").read_text(encoding="utf-8")
+    counters = {name for metric in METRICS if metric.kind != GAUGE for name in series_of(metric)}
+    rated = {name for text in [*queries(), page] for name in re.findall(r"(?:rate|increase)\((divainfer_\w+)", text)}
+    assert rated and rated <= counters
 
 
 def test_the_dashboard_s_labels_are_those_of_the_metrics():

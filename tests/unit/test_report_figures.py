@@ -159,6 +159,22 @@ def test_gpus_and_the_machine():
     assert (only.memory_used, only.power, only.temperature) == (GIBI, 100.0, 60.0)
 
 
+def test_slices_of_one_gpu_are_told_apart():
+    uuids = ["MIG-1a2b3c4d-0000", "MIG-1a2b3c4d-1111", "MIG-GPU-5e6f/7/0", "MIG-GPU-5e6f/9/0", "GPU-7"]
+    numbers = [0, 0, 1, 1, 2]
+    samples = [
+        sample(second, gpus=[GpuSample(uuid, number, "X", 0.5, GIBI) for uuid, number in zip(uuids, numbers)])
+        for second in (1, 2)
+    ]
+    line = make_timeline([samples])
+    names = [
+        *("GPU 0 MIG-...d-0000", "GPU 0 MIG-...d-1111", "GPU 1 MIG-...6f/7/0", "GPU 1 MIG-...6f/9/0"),
+        "GPU 2",
+    ]
+    assert [curve.label for curve in line.gpu_memory] == [curve.label for curve in line.gpu_utilisation] == names
+    assert [gpu.label for gpu in make_figures([], [samples], line).gpus] == [name + " (X)" for name in names]
+
+
 def test_no_sample_and_one_that_says_nothing():
     assert make_timeline([]).times == []
     line = make_timeline([[sample(1)]])

@@ -108,6 +108,17 @@ def test_lines_differ_in_more_than_colour():
     assert len(set(dashes)) == 5
 
 
+def test_a_value_without_neighbours_is_a_dot():
+    def dots(values):
+        found = charts.lines([Line("a", [float(time) for time in range(len(values))], values)], "W")
+        return sum("fill: var(--blue)" in use for use in re.findall("<use[^>]*>", found))
+
+    for values, expected in (
+        ([1.0], 1), ([1.0, None, 1.0], 2), ([None, 1.0, None], 1), ([1.0, 1.0, None, 2.0], 1), ([1.0, 2.0], 0), ([None], 0)
+    ):  # fmt: skip
+        assert dots(values) == expected, values
+
+
 def test_the_row_is_markdown():
     row = Row(["RunType", "# Image"], ["a | b", "3"], [])
     assert row.markdown() == "| RunType | # Image |\n| --- | --- |\n| a \\| b | 3 |"

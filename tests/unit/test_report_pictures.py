@@ -7,6 +7,7 @@ import os
 import cv2
 import numpy as np
 import pytest
+from videos import write_video
 
 from divainfer.messages import Failure
 from divainfer.reporting.failures import Example, FailureFigures, Kind
@@ -58,6 +59,20 @@ def test_of_a_damaged_image_the_sound_part_is_shown(image, tmp_path):
         file.write(whole[: -len(whole) // 4])
     album = Album(of(failed("truncated", os.fsencode(file.name)), failed("corrupt", image[:-4] + b".none")), [])
     assert len(album.failed) == 1 and abs(int(decoded(album.failed[0])[2, 2, 0]) - 200) < 10
+
+
+def test_frames_of_videos_and_an_image_that_is_named_like_one(tmp_path):
+    """Of a damaged video there is no part to show."""
+    write_video(str(tmp_path / "cam.avi"), 4)
+    (tmp_path / "cam.mp4").mkdir()
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((90, 160, 3), 200, np.uint8))
+    os.rename(str(tmp_path / "a.png"), str(tmp_path / "cam.mp4" / "00000012"))
+    frame, image, behind = (
+        os.fsencode(str(tmp_path / name)) for name in ("cam.avi/00000003", "cam.mp4/00000012", "cam.avi/00000004")
+    )
+    album = Album(of(failed("truncated", behind, image), failed("engine", frame)), [Found(frame, []), Found(image, [])])
+    assert [picture.image for picture in album.found] == [frame, image]
+    assert [picture.image for picture in album.failed] == [frame, image]
 
 
 def test_detections_are_drawn_where_they_are(image):

@@ -255,6 +255,22 @@ def test_the_videos_used_last_stay_open(tmp_path):
     assert open_now() == []
 
 
+def test_a_path_of_a_list_is_a_frame_or_an_image(tmp_path):
+    (tmp_path / "cam.mp4").mkdir()
+    source = Videos(PLENTY)
+    try:
+        assert seen_number(source.at(os.fsencode(str(videos.FILES / "h264.mp4" / "00000007")))) == 7
+        # Of a folder that is named like a video.
+        assert source.at(os.fsencode(str(tmp_path / "cam.mp4" / "00000012"))) is None
+        assert source.at(b"/nowhere/a.jpg") is None
+        for path, kind in ((b"/nowhere/x.mkv", "unsupported"), (b"/nowhere/x.avi/00000001", "missing")):
+            with pytest.raises(ImageError) as caught:
+                source.at(path)
+            assert caught.value.kind == kind
+    finally:
+        source.close()
+
+
 def test_any_path_will_do(weird_path, opened):
     path = os.path.join(weird_path, "cam.avi")
     shutil.copyfile(str(videos.FILES / "h264.avi"), path)
