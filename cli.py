@@ -11,6 +11,7 @@ import functools
 import json
 import logging
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, Container, Iterator, List, Optional
 
@@ -469,6 +470,9 @@ def _reporting(interrupted: str = "Stopped.", debug: bool = False) -> Iterator[N
 
 def _end(summary: "Summary") -> None:
     """Prints what a run came to, and ends with its exit code."""
+    # All is done and written: a late Ctrl-C, which Python would end by once more, must not hide how it ended.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     for line in summary.lines():
         click.echo(line)
     if summary.interrupted:

@@ -200,7 +200,7 @@ def test_merge_makes_a_coco_file(finished, images, tmp_path):
     target = str(tmp_path / "all.json")
     outcome = program("merge", finished, target)
     assert outcome.code == 0, outcome.err
-    assert "2 images have no result" in outcome.out
+    assert "left out: 2 images." in outcome.out
     coco = COCO(target)
     expected = [result for result in divainfer.results(finished) if result.detections is not None]
     assert len(coco.imgs) == len(expected) == 30
