@@ -247,7 +247,7 @@ def _gpu(name: str, samples: Sequence[Tuple[GpuSample, float]]) -> Gpu:
         values = [getattr(sample, name) for sample, _ in answered]
         return max((float(value) for value in values if value is not None), default=None)
 
-    throttled: Dict[str, float] = collections.Counter()
+    throttled: Dict[str, float] = collections.defaultdict(float)
     for sample, seconds in answered:
         for reason in sample.throttled:
             throttled[reason] += seconds
