@@ -54,8 +54,10 @@ def begin_anew(folder: RunFolder) -> None:
         )
     for shard in shards:
         os.unlink(shard.path)
-    for path in (folder.ledger, folder.metrics, folder.progress, folder.summary, folder.report):
-        with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(folder.ledger)
+    for path in (folder.metrics, folder.progress, folder.summary, folder.report):
+        with contextlib.suppress(OSError):
             os.unlink(path)
 
 

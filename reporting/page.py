@@ -90,7 +90,7 @@ def pictures(found: Sequence[Picture]) -> str:
     """Pictures side by side."""
     if not found:
         return ""
-    one = '<figure><img src="{}" width="{}" height="{}" alt="{}" loading="lazy"><figcaption>{}<br>{}</figcaption></figure>'
+    one = '<figure><img src="{}" width="{}" height="{}" alt="{}"><figcaption>{}<br>{}</figcaption></figure>'
     inside = "\n".join(
         one.format(
             picture.uri, picture.width, picture.height, escaped(_path(picture.image)), code(_path(picture.image)),

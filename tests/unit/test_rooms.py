@@ -19,7 +19,7 @@ MAY = {
     "output": set(),
     "drawing": {"output", "loader.decode", "loader.imagefile", "loader.video", "video"},
     "page": {"monitor", "output", "drawing", "loader.decode", "loader.imagefile", "loader.video", "video"},
-    "reporting": {"monitor", "output", "drawing", "loader", "video"},
+    "reporting": {"monitor", "output", "drawing", "loader"},
     "tuning": {"dispatcher", "monitor"},
     "video": set(),
     "ground": set(),
