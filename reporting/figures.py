@@ -246,11 +246,7 @@ def _gpu(name: str, samples: Sequence[Tuple[GpuSample, float]]) -> Gpu:
         values = [getattr(sample, name) for sample, _ in answered]
         return max((float(value) for value in values if value is not None), default=None)
 
-<<<<<<< HEAD
     throttled: Dict[str, float] = {}
-=======
-    throttled: Dict[str, float] = collections.defaultdict(float)
->>>>>>> mend
     for sample, seconds in answered:
         for reason in sample.throttled:
             throttled[reason] = throttled.get(reason, 0.0) + seconds
