@@ -180,10 +180,7 @@ def status_command(folder: str, as_json: bool) -> None:
         from . import status
 
         found = status(folder)
-    if as_json:
-        click.echo(json.dumps(found._asdict(), indent=2))
-    else:
-        for line in found.lines():
+        for line in [json.dumps(found._asdict(), indent=2)] if as_json else found.lines():
             click.echo(line)
 
 
@@ -200,6 +197,8 @@ def monitor_command(folder: str, once: bool, as_json: bool, serve: Optional[str]
 
     A run that is over is shown once, as a whole.
     """
+    if once + as_json + (serve is not None) > 1:
+        raise click.UsageError("--once, --json and --serve are three ways to show the same; give one.")
     with _reporting():
         from .monitor.follow import follow, show_json, show_once
         from .monitor.watched import Watched
@@ -268,7 +267,7 @@ def report_command(folder: str, other: Optional[str], file: Optional[str]) -> No
         from . import report
 
         path = report(folder, other, file)
-    click.echo(one_line(path))
+        click.echo(one_line(path))
 
 
 @main.command("verify", short_help="Check each result against the ledger.")
@@ -471,15 +470,17 @@ def _reporting(interrupted: str = "Stopped.", debug: bool = False) -> Iterator[N
 def _end(summary: "Summary") -> None:
     """Prints what a run came to, and ends with its exit code."""
     # All is done and written: a late Ctrl-C, which Python would end by once more, must not hide how it ended.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    for line in summary.lines():
-        click.echo(line)
+    lines = summary.lines()
     if summary.interrupted:
-        click.echo("Stopped with {} left. The same command resumes.".format(counted(summary.left, "image")))
+        lines.append("Stopped with {} left. The same command resumes.".format(counted(summary.left, "image")))
     elif summary.failures:
-        out = quoted(summary.out)
-        click.echo("Why: divainfer failures {0}. Once more: divainfer resume {0} --retry failed".format(out))
+        text = "Why: divainfer failures {0}. Once more: divainfer resume {0} --retry failed"
+        lines.append(text.format(quoted(summary.out)))
+    with contextlib.suppress(OSError):  # Whoever listened is gone, or has a full disk.
+        for line in lines:
+            click.echo(line)
     sys.exit(summary.exit_code)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import sys
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 class ConsoleHandler(logging.Handler):
@@ -23,8 +26,10 @@ def say(sentence: str) -> None:
 
 
 def one_line(path: str) -> str:
-    """A path for people: on one line, whatever is in it."""
-    return path.encode("utf-8", "backslashreplace").decode("utf-8").replace("\n", "\\n")
+    """A path for people: on one line, whatever is in it, and nothing that a terminal would obey."""
+    return _CONTROL.sub(
+        lambda match: ascii(match.group())[1:-1], path.encode("utf-8", "backslashreplace").decode("utf-8")
+    )
 
 
 def counted(count: int, noun: str) -> str:

@@ -178,6 +178,10 @@ class Crew:
                 self._loader_budget.progress()
             self._current, self._current_times = news, Times(*times)
 
+    def silent(self, now: float) -> float:
+        """Seconds since its worker was last heard of; 0 while it is not at work."""
+        return max(0.0, now - self._heard) if self.state in (UP, ENDING) else 0.0
+
     def image_convicted(self) -> None:
         """Its deaths were an image's fault, not its own; unless many in a row were, without one that it could do."""
         images = self.stats.images

@@ -1,7 +1,8 @@
-"""Ctrl-C and SIGTERM: noted, not obeyed on the spot.
+"""Ctrl-C, SIGTERM, and SIGHUP of a terminal that is gone: noted, not obeyed on the spot.
 
 Once: finish what is computing and end. Again: stop at once, but record what was reported. A third time: end the process here
-and now, whatever it waits for. Before there is anything to finish, SIGTERM is an interrupt as Ctrl-C is.
+and now, whatever it waits for. Before there is anything to finish, each of them is an interrupt as Ctrl-C is. Under `nohup`,
+which has SIGHUP ignored, it stays so.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 from ..errors import EXIT_INTERRUPTED
 
@@ -35,7 +36,7 @@ class Interrupts:
 
     def __enter__(self) -> "Interrupts":
         if _handles_signals():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, *_others()):
                 self._old[number] = signal.signal(number, self._note)
         return self
 
@@ -62,15 +63,22 @@ class Interrupts:
 
 @contextlib.contextmanager
 def sigterm_as_ctrl_c() -> Iterator[None]:
-    """Makes SIGTERM raise KeyboardInterrupt meanwhile, where nothing is at work yet that `Interrupts` would let finish."""
+    """Makes the others raise KeyboardInterrupt meanwhile, where nothing is at work yet that `Interrupts` would let finish."""
     if not _handles_signals():
         yield
         return
-    old = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    old = {number: signal.signal(number, signal.default_int_handler) for number in _others()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, old)
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _others() -> List[int]:
+    """The signals that mean the same as Ctrl-C."""
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGHUP]
 
 
 def _handles_signals() -> bool:

@@ -108,5 +108,6 @@ class LiveFile:
             "state": crew.state,
             "reason": crew.reason,
             "restarts": crew.restarts,
+            "silent": crew.silent(time.monotonic()),
             "stats": crew.stats._asdict(),
         }

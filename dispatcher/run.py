@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterator, List, Optional
 from ..config import AUTO, RunConfig, lasting, resolve
 from ..errors import ConfigError, DivaInferError, ImageListError, OutputError, RunFailed
 from ..imagelist import ImageList, ImageListWriter, Listing, list_digest
+from ..ledger import OPEN, replay
 from ..lock import RunLock
 from ..monitor.display import NONE
 from ..monitor.exporter import Exporter
@@ -163,10 +164,11 @@ def _begin(
     if listing is None:
         os.replace(new_list, folder.list)
         os.replace(new_index, folder.index)
-    # It is of an earlier start, and `run.json` will be of this one.
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(folder.summary)
-    _record(plan, folder, made, fingerprint, compared.passed_over).write(folder)
+    if not _all_done(plan, folder, made):
+        # It is of an earlier start, and `run.json` will be of this one.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(folder.summary)
+        _record(plan, folder, made, fingerprint, compared.passed_over).write(folder)
     for note in plan.notes + tuple(made.notes):
         say(note)
     if compared.passed_over:
@@ -174,6 +176,13 @@ def _begin(
     start = Start(plan, folder, made, say, lock=lock, exporter=exporter)
     report.begin(start, config)
     return start.run()
+
+
+def _all_done(plan: Plan, folder: RunFolder, listing: Listing) -> bool:
+    """Whether the run is finished: then a start does nothing, and what is known of the one before stays."""
+    if plan.config.retry == "failed" or not os.path.exists(folder.summary):
+        return False
+    return not replay(folder.ledger, listing.count).count(OPEN)
 
 
 def _record(

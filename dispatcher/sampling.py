@@ -150,6 +150,7 @@ def _worker(crew: Crew) -> WorkerSample:
         reason=crew.reason,
         restarts=crew.restarts,
         loaders=crew.count,
+        silent=crew.silent(time.monotonic()),
         stats=crew.stats,
         times=crew.times._asdict(),
     )

@@ -130,10 +130,12 @@ class Start:
             closing.callback(listener.close)
             grace = self._plan.config.grace
             finished, error = False, ""
+            # A start of a finished run does nothing that would be worth more than the figures of the one before.
+            idle = not to_do and os.path.exists(folder.summary)
             _reserve(folder)
             # Until the summary is written: a signal in between must not cost it.
             interrupts = closing.enter_context(self.interrupts)
-            sampling = self._sampling(before)
+            sampling = self._sampling(before, 0.0 if idle else self._plan.config.sample_every)
             # After the summary, which must not wait for a driver that hangs.
             closing.callback(sampling.close)
             show = closing.enter_context(
@@ -163,8 +165,9 @@ class Start:
                 _release(folder)
                 stopped = not finished and interrupts.since is not None
                 summary = self._summary(crews, before.count(RESULT), stopped, error, time.monotonic() - started)
-                with contextlib.suppress(OSError):
-                    write_json(folder.summary, summary.to_json())
+                if not idle:
+                    with contextlib.suppress(OSError):
+                        write_json(folder.summary, summary.to_json())
         return summary
 
     def _scheduler(self, before: Progress, to_do: int) -> Scheduler:
@@ -177,7 +180,7 @@ class Start:
             proven=before.count(RESULT) > 0,
         )
 
-    def _sampling(self, before: Progress) -> Sampling:
+    def _sampling(self, before: Progress, every: float) -> Sampling:
         done = self._listing.count - before.count(OPEN)
         return Sampling(
             self._folder.metrics,
@@ -185,7 +188,7 @@ class Start:
             self._listing.count,
             done,
             before.count(FAILED),
-            self._plan.config.sample_every,
+            every,
         )
 
     def _loader_control(self) -> Optional[LoaderControl]:
@@ -302,7 +305,8 @@ class _Shown:
         stopping = self._interrupts.count > 0
         self._sampling.update(pool.done, pool.failures, stopping, pool.crews)
         self._display.update()
-        self._live.update(pool.done, pool.failures, stopping, pool.crews)
+        if pool.crews:  # Without one nothing is done, and the file tells of the start before.
+            self._live.update(pool.done, pool.failures, stopping, pool.crews)
         if self._watch is not None and self._watch(pool.crews):
             self._interrupts.end()
 

@@ -12,7 +12,7 @@ from .livescreen import LiveScreen, can_be_live
 from .sample import Sample
 from .terminal import Line, render
 from .view import Standing, View, make_view
-from .words import duration, rate
+from .words import duration, percent_done, rate
 
 log = logging.getLogger("dispatcher")
 
@@ -97,7 +97,7 @@ def progress_line(view: View) -> str:
     line = "{:,} of {} ({:.1f}%), {} images/s, {}".format(
         view.done,
         counted(view.images, "image"),
-        100 * view.share,
+        percent_done(view.done, view.images),
         rate(view.images_per_second),
         counted(view.failures, "failure"),
     )

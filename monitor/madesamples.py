@@ -99,5 +99,6 @@ def _worker(number: int, worker: Mapping[str, Any]) -> WorkerSample:
         reason=worker.get("reason", ""),
         restarts=worker["restarts"],
         loaders=worker.get("loaders", stats.get("loaders", 0)),
+        silent=worker.get("silent", 0.0),
         stats=WorkerStats(**{name: stats[name] for name in WorkerStats._fields if name in stats}),
     )

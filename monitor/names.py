@@ -69,6 +69,7 @@ METRICS: Tuple[Metric, ...] = (
     Metric("divainfer_stopping", GAUGE, RUN, "stopping", "1 once the operator asked for the end"),
     # --- workers: the time of each from its first batch on is busy, starved, blocked or idle
     _worker("up", GAUGE, "state", "1 while it is at work", when="up"),
+    _worker("silent_seconds", GAUGE, "silent", "Time since it was last heard of, which it should be each second"),
     _worker("restarts_total", COUNTER, "restarts", "How often it was started again"),
     _worker("images_total", COUNTER, "stats.images", "Results written in this start"),
     _worker("failures_total", COUNTER, "stats.failures", "Failure records of this start"),

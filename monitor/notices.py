@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Dict, List, Sequence
 
 from .sample import GpuSample, Sample, WorkerSample
-from .status import KILLED, SILENT
+from .status import KILLED
 
 _CLOSED = "closed"
-_STATES = {
-    SILENT: "the dispatcher has said nothing for a minute: it hangs, is stopped, or waits for a disk",
-    KILLED: "it ended without a word: killed, or the machine went down; the same command carries on",
-}
+#: Workers and dispatcher say something every second; a busy machine may take it from them for a while.
+_SILENT_SECONDS = 10.0
 
 
-def notices(state: str, error: str, last: Sample, computing: bool) -> List[str]:
+def notices(state: str, error: str, last: Sample, computing: bool, silent: float = 0.0) -> List[str]:
     """One clause each, the most important first.
 
     Args:
@@ -22,12 +20,22 @@ def notices(state: str, error: str, last: Sample, computing: bool) -> List[str]:
         error: why the last start ended, where it said so.
         last: the last sample.
         computing: whether the run is at work, and a worker has been up.
+        silent: seconds since the dispatcher at work was last heard of.
     """
-    found = [_STATES[state]] if state in _STATES else []
+    found = []
+    if silent >= _SILENT_SECONDS:
+        text = "the dispatcher has said nothing for {:.0f} s: it hangs, is stopped, or waits for a disk"
+        found.append(text.format(silent))
+    if state == KILLED:
+        found.append("it ended without a word: killed, or the machine went down; the same command carries on")
     if error:
         found.append("it ended early: " + error)
     if computing:
         found += [_worker(worker) for worker in last.workers if worker.reason]
+        text = (
+            "worker {} has said nothing for {:.0f} s: it hangs or is stopped (--hang-timeout says when it is replaced)"
+        )
+        found += [text.format(one.number, one.silent) for one in last.workers if one.silent >= _SILENT_SECONDS]
     found += ["GPU {} does not answer: {}".format(gpu.index, gpu.gone) for gpu in last.gpus if gpu.gone]
     for gpu in last.gpus:
         if gpu.xids:

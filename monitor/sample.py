@@ -119,6 +119,7 @@ class WorkerSample(NamedTuple):
         reason: why it is not at work, or how it ended; "" while it is at work.
         restarts: how often it was started again.
         loaders: how many it is to have.
+        silent: seconds since it was last heard of; 0 while it is not at work.
         stats: its figures since the start, over restarts.
         times: histograms (`histogram.py`) by what they are of.
     """
@@ -130,6 +131,7 @@ class WorkerSample(NamedTuple):
     reason: str = ""
     restarts: int = 0
     loaders: int = 0
+    silent: float = 0.0
     stats: WorkerStats = WorkerStats()
     times: Dict[str, List[int]] = {}
 

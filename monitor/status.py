@@ -8,7 +8,7 @@ import json
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from ..console import counted
+from ..console import counted, one_line
 from ..ledger import FAILED, OPEN, RESULT, Progress, replay, standing_failures
 from ..lock import holder
 from ..messages import WorkerStats
@@ -17,6 +17,7 @@ from ..runfolder import RunFolder
 from ..runrecord import read_run_record
 from .facts import WorkerFacts, make_facts
 from .verdict import verdict
+from .words import percent_done
 
 RUNNING, STOPPING, SILENT = "running", "stopping", "silent"
 FINISHED, STOPPED, FAILED_RUN, KILLED = "finished", "stopped", "failed", "killed"
@@ -69,13 +70,13 @@ class Status(NamedTuple):
     def lines(self) -> List[str]:
         """The status as the operator reads it."""
         done = self.results + self.failures
-        lines = ["{}: {}".format(self.out, self._state_in_words())]
+        lines = ["{}: {}".format(one_line(self.out), self._state_in_words())]
         kinds = sorted(self.failure_kinds.items(), key=lambda item: (-item[1], item[0]))
         lines.append(
             "{:,} of {} done ({:.1f}%): {}, {}{}".format(
                 done,
                 counted(self.images, "image"),
-                100 * done / self.images if self.images else 100.0,
+                percent_done(done, self.images),
                 counted(self.results, "result"),
                 counted(self.failures, "failure"),
                 " ({})".format(", ".join("{:,} {}".format(count, kind) for kind, count in kinds)) if kinds else "",

@@ -8,7 +8,7 @@ from ..console import counted
 from .sample import DISPATCHER, LOADER, WORKER
 from .verdict import WORDS
 from .view import View, WorkerView
-from .words import duration, gibibytes, percent, rate, sparkline
+from .words import duration, gibibytes, percent, percent_done, rate, sparkline
 
 #: A line: pieces of text, each with its style ("" for none), together not wider than the terminal.
 Line = List[Tuple[str, str]]
@@ -56,7 +56,7 @@ def render(view: View, width: int, height: Optional[int] = None, plain: bool = F
 
 
 def _progress(view: View, width: int, plain: bool) -> Line:
-    state = "{} {:5.1f}%".format(view.state, 100 * view.share if view.done < view.images else 100.0)
+    state = "{} {:5.1f}%".format(view.state, percent_done(view.done, view.images))
     counts = "{:,}/{:,}".format(view.done, view.images)
     speed = "{} images/s".format(rate(view.images_per_second))
     failures = counted(view.failures, "failure")

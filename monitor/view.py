@@ -37,6 +37,7 @@ class Standing(NamedTuple):
         failures: how many of them failed; None likewise.
         error: why the last start ended, where it said so.
         verdict: what bounded it, once it is over.
+        silent: seconds since its dispatcher was last heard of, while it is at work.
     """
 
     out: str
@@ -47,6 +48,7 @@ class Standing(NamedTuple):
     failures: Optional[int] = None
     error: str = ""
     verdict: Optional[Mapping[str, Any]] = None
+    silent: float = 0.0
 
 
 class WorkerView(NamedTuple):
@@ -229,10 +231,11 @@ def _view(standing: Standing, last: Sample, rate: Optional[float]) -> View:
         done=done,
         failures=last.failures if standing.failures is None else standing.failures,
         images_per_second=rate,
-        seconds_left=left / rate if at_work and rate else None,
+        # One that is told to stop does not do what is left.
+        seconds_left=left / rate if at_work and rate and state != STOPPING else None,
         workers_up=up,
         verdict=standing.verdict,
-        notices=notices(state, standing.error, last, at_work and state != STARTING),
+        notices=notices(state, standing.error, last, at_work and state != STARTING, standing.silent),
         workers=[],
         gpus=[],
         gpus_missing=last.gpus_missing,

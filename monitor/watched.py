@@ -82,7 +82,9 @@ class Watched:
         elif sample is None:
             self._made = []
         samples = self._together(self._tail.read(), owner, now)
-        standing = Standing(self._folder.out, state_at_work(live, silent), self._config, self._images)
+        standing = Standing(
+            self._folder.out, state_at_work(live, silent), self._config, self._images, silent=silent if live else 0.0
+        )
         if not samples:
             # Until its first turn a dispatcher reads lists and ledgers.
             done, failures = self._done_before(owner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from typing import List, Optional, Sequence
 
 #: Eighths of a character, from the bottom; and what stands for them where there is nothing but ASCII.
@@ -15,6 +16,11 @@ def percent(share: Optional[float]) -> str:
     if share is None:
         return "-"
     return "{:.0f}%".format(min(99.0, 100 * share) if share < 1 else 100)
+
+
+def percent_done(done: int, images: int) -> float:
+    """As 99.9, rounded down: nothing but all of them is 100."""
+    return math.floor(1000 * done / images) / 10 if images else 100.0
 
 
 def rate(per_second: Optional[float]) -> str:

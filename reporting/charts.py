@@ -222,7 +222,7 @@ def _draw_range(axes: Any, found: Sequence[Line], size: float, percent: bool) ->
 
 def _draw_line(axes: Any, times: Sequence[float], values: Sequence[float], label: str, **style: Any) -> None:
     """A line, and dots where it would be none: at values without a neighbour."""
-    axes.plot(times, values, linewidth=1.3, label=label, **style)
+    axes.plot(times, values, linewidth=1.3, label=label, clip_on=False, **style)
     known = [False, *map(math.isfinite, values), False]
     alone = [place for place in range(len(values)) if known[place : place + 3] == [False, True, False]]
     if alone:

@@ -8,6 +8,7 @@ from typing import Iterable, List, Sequence
 
 from ..console import one_line
 
+_TYPED = re.compile("`([^`]+)`")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -28,6 +29,11 @@ def code(value: object) -> str:
     if isinstance(value, (list, tuple)):
         value = ", ".join(map(str, value))
     return "<code>{}</code>".format(escaped(value)) if value not in (None, "") else "–"
+
+
+def with_code(text: object) -> str:
+    """A sentence in which what stands between backticks is typed as it is."""
+    return _TYPED.sub(r"<code>\1</code>", escaped(text))
 
 
 def paragraph(text: object, kind: str = "") -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Sequence
+from typing import Iterable, List, Sequence
 
-from ..commandline import run_command
-from ..config import AUTO, FIELDS, option_name
+from ..console import one_line
 from ..histogram import Histogram
 from ..monitor.status import FAILED_RUN, KILLED, SILENT
 from . import chartset
 from .chartset import LATENCIES, Chart, Run
 from .evidence import Evidence
 from .figures import STATES, Worker
-from .markup import code, escaped, folded, paragraph, section, table
+from .markup import code, escaped, paragraph, section, table, with_code
 from .pictures import Album, Picture
+from .provenance import provenance
 from .seedtable import seed_row
 from .style import STYLE
 from .timeline import role_name
@@ -71,7 +71,7 @@ def report_page(evidence: Evidence, album: Album) -> str:
                 [_survey(evidence), figures(chartset.detections([run])), pictures(album.found), _late(album)],
             ),
             section("Failures", [_failures(evidence), pictures(album.failed)]),
-            section("What ran", _what_ran(evidence)),
+            section("What ran", provenance(evidence)),
         ],
         evidence.time,
     )
@@ -103,13 +103,7 @@ def pictures(found: Sequence[Picture]) -> str:
 
 def state_words(evidence: Evidence) -> str:
     """How the run stands, in one sentence."""
-    return evidence.status.lines()[0].replace("{}: ".format(evidence.status.out), "", 1)
-
-
-def model_name(evidence: Evidence) -> str:
-    """The model, or the engine where that needs none."""
-    config = evidence.record.config
-    return str(config.get("model") or config.get("engine") or "")
+    return evidence.status.lines()[0].replace("{}: ".format(one_line(evidence.status.out)), "", 1)
 
 
 # --- parts
@@ -123,7 +117,9 @@ def _top(evidence: Evidence) -> str:
         evidence.verdict or "Nothing tells what bounds this run: no batch was computed, or nothing was recorded of it."
     )
     said = said[:1].upper() + said[1:]
-    parts.append('<p class="verdict{}">{}</p>'.format(" bad" if bad else "", escaped(said)))
+    if evidence.verdict and len(evidence.figures.starts) > 1:
+        said = "The last start: " + said
+    parts.append('<p class="verdict{}">{}</p>'.format(" bad" if bad else "", with_code(said)))
     return "<header>\n{}\n</header>".format("\n".join(parts))
 
 
@@ -305,87 +301,6 @@ def _failures(evidence: Evidence) -> str:
         text = "Reasons and examples are of the first {:,} of {:,} failures."
         parts.append(paragraph(text.format(failures.looked_at, failures.total), "soft"))
     return "\n".join(parts + [paragraph("All of them: divainfer failures DIR", "soft")])
-
-
-def _what_ran(evidence: Evidence) -> List[str]:
-    record = evidence.record
-    rows = [
-        ["model", code(model_name(evidence))],
-        ["images", "{:,}, from {}".format(record.listing.count, code(record.config.get("images")))],
-        ["frame size", escaped("short edge {short_edge_size}, at most {max_size} pixels".format(**_sizes(evidence)))],
-        ["devices", "<br>".join(escaped(device.get("label", "")) for device in record.devices)],
-        ["engine", "<br>".join(escaped(line) for line in _descriptions(evidence))],
-        ["host", escaped(evidence.versions.get("host", "–"))],
-        ["versions", escaped("divainfer {divainfer}, Python {python}".format(**dict(_UNKNOWN, **evidence.versions)))],
-        ["last start", escaped(record.started)],
-    ]
-    if record.overridden:
-        rows.append(
-            ["--force", "<br>".join(escaped("; ".join(one.get("differences", []))) for one in record.overridden)]
-        )
-    command = '<pre class="wrapped">{}</pre>'.format(escaped(run_command(record.config)))
-    return [
-        table(["", ""], rows),
-        "<h3>Options that differ from the defaults</h3>",
-        command,
-        table(["option", "value", "default"], _options(evidence)),
-        _start_table(evidence),
-        folded(
-            "What “auto” came to",
-            _pairs(record.settings),
-        ),
-        folded(
-            "Fingerprint: what decides the results",
-            _pairs(record.fingerprint),
-        ),
-    ]
-
-
-def _pairs(found: Dict[str, Any]) -> str:
-    return table(["", ""], [[escaped(name), code(value)] for name, value in found.items()])
-
-
-_UNKNOWN = {"divainfer": "?", "python": "?"}
-
-
-def _sizes(evidence: Evidence) -> Dict[str, Any]:
-    settings = evidence.record.settings
-    return {name: settings.get(name, "?") for name in ("short_edge_size", "max_size")}
-
-
-def _descriptions(evidence: Evidence) -> List[str]:
-    found = {worker.description for worker in evidence.figures.workers if worker.description}
-    return sorted(found) or [str(evidence.record.config.get("engine", ""))]
-
-
-def _options(evidence: Evidence) -> List[List[str]]:
-    rows = []
-    for name, field in FIELDS.items():
-        value = evidence.record.config.get(name)
-        default = AUTO if field.metadata["auto"] else field.default
-        default = list(default) if isinstance(default, tuple) else default
-        if value is not None and value != default:
-            rows.append([code(option_name(name)), code(value), code(default)])
-    return rows
-
-
-def _start_table(evidence: Evidence) -> str:
-    starts = evidence.figures.starts
-    if not starts:
-        return ""
-    rows = [
-        [
-            escaped("–" if start.began is None else moment_text(start.began)),
-            escaped(duration_text(start.seconds)),
-            "{:,}".format(sum(worker.stats.images for worker in start.workers)),
-            "{:,}".format(sum(worker.stats.failures for worker in start.workers)),
-            str(len(start.workers)),
-            escaped(start.source),
-        ]
-        for start in starts
-    ]
-    heads = ["start", "lasted", "results", "failures", "workers", "known by"]
-    return "<h3>Starts</h3>" + table(heads, rows, range(1, 5))
 
 
 def _path(image: bytes) -> str:

@@ -27,6 +27,11 @@ def report(out: str, other: Optional[str] = None, file: Optional[str] = None) ->
     Raises:
         OutputError: when a folder holds no run, or the page cannot be written.
     """
+    # It is written beside its place and renamed; that would replace a device or a pipe, or a link to one.
+    if file is not None and os.path.exists(file) and not os.path.isfile(file):
+        raise OutputError(
+            "{}: this is no regular file. Give the name of one; it is there once it is whole.".format(file)
+        )
     first = gather(out)
     if other is None:
         page = report_page(first, Album(first.failures, first.survey.candidates))
@@ -34,7 +39,7 @@ def report(out: str, other: Optional[str] = None, file: Optional[str] = None) ->
     else:
         page = comparison_page(first, gather(other))
         path = file or first.folder.comparison
-    _write(path, page)
+    _write(os.path.realpath(path), page)
     return path
 
 

@@ -27,9 +27,9 @@ p { margin: .4rem 0; }
   font-size: 1.05rem; }
 .bad { border-left-color: var(--warn); }
 .notes { margin: .8rem 0; padding-left: 1.2rem; color: var(--soft); font-size: .9rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .6rem; margin: 1rem 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: .6rem; margin: 1rem 0; }
 .tiles div { background: var(--card); padding: .55rem .8rem; border-radius: 4px; }
-.tiles b { display: block; font-size: 1.25rem; font-weight: 600; }
+.tiles b { display: block; font-size: 1.2rem; font-weight: 600; white-space: nowrap; }
 .tiles span { color: var(--soft); font-size: .82rem; }
 .charts { display: grid; gap: 1.4rem 1.6rem; margin: .8rem 0;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 28rem), 1fr)); }

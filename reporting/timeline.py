@@ -243,7 +243,9 @@ def _of_host(
                     found.setdefault(label, []).append(one)
         for label, several in found.items():
             curves.setdefault(label, Curve(label, [None] * len(intervals))).values[place] = _mean(several)
-    return [curve for curve in curves.values() if _known(curve.values)]
+    # In the same order wherever they stand, so that they have the same colours.
+    order = sorted(curves.values(), key=lambda curve: (curve.label == ALL_PROGRAMS, curve.label))
+    return [curve for curve in order if _known(curve.values)]
 
 
 def _cpu(sample: Sample) -> Dict[str, Optional[float]]:

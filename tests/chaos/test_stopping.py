@@ -50,7 +50,7 @@ def started(*arguments, stdin=subprocess.DEVNULL):
                 pipe.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_the_list_is_read_ends_it_and_leaves_nothing(tmp_path, number):
     out = str(tmp_path / "out")
     command = ["--engine", "emulated", "--gpus", "cpu", "--images", "-", "--out", out]

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Dict, List
@@ -276,6 +277,27 @@ def test_at_work_killed_and_resumed(tmp_path):
     assert "finished" in again.text and "run time, 2 starts" in again.text
     # What was done between the last sample and the kill, nobody has counted; what had no record then was done twice.
     assert 45 <= int(again.row()["# Image"]) <= 70
+
+
+def test_a_start_that_finds_nothing_to_do_leaves_the_figures(finished, tmp_path):
+    out = str(tmp_path / "out")
+    shutil.copytree(finished, out)
+    before = summary(out), divainfer.view(out), divainfer.status(out).lines()[1:]
+    outcome = program("resume", out)
+    assert outcome.code == 3 and "Nothing was left to do." in outcome.out
+    assert (summary(out), divainfer.view(out), divainfer.status(out).lines()[1:]) == before
+    assert "starts" not in Page(divainfer.report(out)).text.split("run time", 1)[1][:20]
+
+
+def test_it_never_takes_the_place_of_something_else(finished, tmp_path):
+    pipe, link = str(tmp_path / "pipe"), str(tmp_path / "link")
+    os.mkfifo(pipe)
+    os.symlink(str(tmp_path / "there.html"), link)
+    (tmp_path / "there.html").write_text("old")
+    outcome = program("report", finished, "-o", pipe)
+    assert outcome.code == 2 and "this is no regular file" in outcome.err and stat.S_ISFIFO(os.stat(pipe).st_mode)
+    assert program("report", finished, "-o", link).code == 0
+    assert os.path.islink(link) and "<html" in (tmp_path / "there.html").read_text(encoding="utf-8")
 
 
 def test_two_runs_side_by_side(finished, images, tmp_path):

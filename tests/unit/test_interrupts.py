@@ -16,3 +16,18 @@ def test_the_end_of_a_measurement_is_no_wish():
             os.kill(os.getpid(), signal.SIGINT)
             assert interrupts.count == wishes, "the third one would end this process"
         assert interrupts.since is not None
+
+
+def test_a_terminal_that_is_gone_is_a_wish_unless_hangups_are_ignored():
+    old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interrupts() as interrupts:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert interrupts.count == 0, "as under nohup"
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with Interrupts() as interrupts:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert interrupts.count == 1
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, old)

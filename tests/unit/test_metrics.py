@@ -20,7 +20,9 @@ FULL = Sample(
     failures=1,
     stopping=True,
     workers=[
-        WorkerSample(0, "GPU 0 (X)", "GPU-1", "up", "", 1, 4, WorkerStats(images=3, busy=1.5), {"decode": [0, 2], "write": []}),
+        WorkerSample(
+            0, "GPU 0 (X)", "GPU-1", "up", "", 1, 4, 0.5, WorkerStats(images=3, busy=1.5), {"decode": [0, 2], "write": []}
+        ),
         WorkerSample(1, reason="out of memory"),
     ],
     gpus=[GpuSample("GPU-1", 0, "X", 0.5, 1, 2, 3.5, 4.5, 5, 6, 70, ["software power cap"], 0, [79], ""), GpuSample("GPU-2")],

@@ -45,4 +45,11 @@ def test_a_run_that_ended_badly():
     assert first.startswith("it ended without a word") and second == "no figures of the GPUs: no NVIDIA driver answers"
     assert notices("failed", "no room\non the disk", SAMPLE, False) == ["it ended early: no room on the disk"]
     assert notices("failed", "no \udcff \x1b[31m", SAMPLE, False) == ["it ended early: no \\udcff \\x1b[31m"]
-    assert notices("silent", "", SAMPLE, True)[0].startswith("the dispatcher has said nothing")
+
+
+def test_who_says_nothing():
+    assert notices("running", "", SAMPLE, True, 5.0) == []
+    assert notices("running", "", SAMPLE, True, 31.0)[0].startswith("the dispatcher has said nothing for 31 s")
+    workers = [worker._replace(silent=40.0 * (worker.number == 1)) for worker in SAMPLE.workers]
+    (said,) = notices("running", "", SAMPLE._replace(workers=workers), True)
+    assert said.startswith("worker 1 has said nothing for 40 s")
