@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import statistics
 from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..messages import WorkerStats
@@ -13,6 +14,8 @@ from .metrics import spread
 
 #: Points of a curve, over all starts: more cannot be told apart on paper.
 MOST_POINTS = 240
+#: Samples are missing where none came for so many seconds, and for so many times the usual pause.
+_LEAST_GAP, _GAP_STEPS = 10.0, 5.0
 #: The label of the whole machine's curve beside those of the roles.
 ALL_PROGRAMS = "all programs"
 _GIBI = float(1 << 30)
@@ -36,8 +39,9 @@ class Timeline(NamedTuple):
     """A run over time, in intervals. What is between two starts is left out.
 
     Attributes:
-        times: the middle of each interval, seconds of running time. Between two starts there is one with None in all curves.
-        lengths: of each interval, seconds; 0 for those between two starts.
+        times: the middle of each interval, seconds of running time. Between two starts, and where samples are missing for long,
+            there is one with None in all curves.
+        lengths: of each interval, seconds; 0 for those.
         begins: where each start begins, seconds of running time.
         seconds: running time altogether.
         frames: results a second, all workers together.
@@ -81,6 +85,12 @@ class _Interval(NamedTuple):
     def since(self) -> float:
         return self.before.seconds if self.before else 0.0
 
+    @property
+    def longest_step(self) -> float:
+        """Seconds from one sample to the next, at most."""
+        times = [self.since, *(sample.seconds for sample in self.samples)]
+        return max(later - earlier for earlier, later in zip(times, times[1:]))
+
 
 def make_timeline(starts: Sequence[Sequence[Sample]], most: int = MOST_POINTS) -> Timeline:
     """Makes curves of samples.
@@ -98,10 +108,10 @@ def make_timeline(starts: Sequence[Sequence[Sample]], most: int = MOST_POINTS) -
             intervals.append(None)
         begins.append(offset)
         share = ratio(samples[-1].seconds, total)
-        intervals += _intervals(offset, samples, max(2, int(most * share)))
+        intervals += _with_gaps(list(_intervals(offset, samples, max(2, int(most * share)))), samples)
         offset += samples[-1].seconds
     return Timeline(
-        times=_times(intervals, begins),
+        times=_times(intervals),
         lengths=[interval.last.seconds - interval.since if interval else 0.0 for interval in intervals],
         begins=begins,
         seconds=offset,
@@ -150,16 +160,25 @@ def _intervals(offset: float, samples: Sequence[Sample], wanted: int) -> Iterato
             before, begin = samples[end], end + 1
 
 
-def _times(intervals: Sequence[Optional[_Interval]], begins: Sequence[float]) -> List[float]:
-    times: List[float] = []
-    gaps = 0
+def _with_gaps(intervals: Sequence[_Interval], samples: Sequence[Sample]) -> Iterator[Optional[_Interval]]:
+    """None for those in which samples are missing for long: the dispatcher was stopped, or its disk hung."""
+    steps = [later.seconds - earlier.seconds for earlier, later in zip(samples, samples[1:])]
+    usual = statistics.median(steps) if steps else 0.0
     for interval in intervals:
-        if interval is None:
-            gaps += 1
-            times.append(begins[gaps])
-        else:
+        missing = interval.before is not None and interval.longest_step > max(_LEAST_GAP, _GAP_STEPS * usual)
+        yield None if missing and interval is not intervals[-1] else interval
+
+
+def _times(intervals: Sequence[Optional[_Interval]]) -> List[float]:
+    times: List[float] = []
+    following = 0.0
+    for interval in reversed(intervals):
+        if interval is not None:
             times.append(interval.offset + (interval.since + interval.last.seconds) / 2)
-    return times
+            following = interval.offset + interval.since
+        else:
+            times.append(following)
+    return times[::-1]
 
 
 def _stats(sample: Optional[Sample]) -> Dict[Tuple[int, str], WorkerStats]:

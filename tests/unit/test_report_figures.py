@@ -120,6 +120,13 @@ def test_a_sample_without_new_figures_is_told_of_by_those_of_the_next():
     assert line.frames == [3.0] * 5 and line.busy[0].values == [0.25] * 5
 
 
+def test_where_samples_are_missing_for_long_there_is_a_gap():
+    samples = [sample(second, stats=[stats(second, 0.25)]) for second in [*range(1, 11), *range(70, 80)]]
+    line = make_timeline([samples])
+    assert line.times == [*(second + 0.5 for second in range(10)), 70.0, *(second + 0.5 for second in range(70, 79))]
+    assert line.frames == [3.0] * 10 + [None] + [3.0] * 9 and line.busy[0].values == [0.25] * 10 + [None] + [0.25] * 9
+
+
 def test_between_two_starts_there_is_a_gap_and_no_time():
     starts = [[sample(second, begin, [stats(second, 0.25)]) for second in (1, 2)] for begin in (1000.0, 90000.0)]
     line = make_timeline(starts)
