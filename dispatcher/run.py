@@ -164,7 +164,7 @@ def _begin(
     if listing is None:
         os.replace(new_list, folder.list)
         os.replace(new_index, folder.index)
-    if not _all_done(plan, folder, made):
+    if compared.passed_over or not _all_done(plan, folder, made):
         # It is of an earlier start, and `run.json` will be of this one.
         with contextlib.suppress(FileNotFoundError):
             os.unlink(folder.summary)

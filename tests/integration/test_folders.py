@@ -75,8 +75,8 @@ def test_a_lost_run_json_does_not_cost_the_ledger(tmp_path, lists):
     outcome = run(lists[0], out)
     assert outcome.code == 2 and "run.json: it is missing" in outcome.err
     os.rename(own(out, "kept"), own(out, "run.json"))
-    assert run(lists[0], out).code == 0
-    assert summary(out)["computed"] == 0
+    outcome = run(lists[0], out)
+    assert outcome.code == 0 and "Nothing was left to do." in outcome.out
 
 
 @pytest.mark.parametrize("lost", ["images.idx", "images.lst"])
@@ -87,8 +87,8 @@ def test_a_lost_list_is_read_anew_by_the_same_command(tmp_path, lists, lost):
     for command in (["verify"], ["failures"], ["resume"], ["merge", out, str(tmp_path / "all.json")]):
         outcome = program(command[0], out, *command[2:])
         assert outcome.code == 2 and "images.lst" in outcome.err and "Traceback" not in outcome.err, outcome
-    assert run(lists[0], out).code == 0
-    assert summary(out)["computed"] == 0
+    outcome = run(lists[0], out)
+    assert outcome.code == 0 and "Nothing was left to do." in outcome.out
     assert program("verify", out).code == 0
 
 

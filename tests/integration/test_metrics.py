@@ -44,7 +44,8 @@ def test_the_last_sample_is_the_summary(tmp_path):
     found = samples(tmp_path)
     last = found[-1]
     assert (last.images, last.done, last.failures, last.stopping) == (151, 151, 1, False)
-    assert last.seconds <= total["seconds"]
+    # It is taken after the summary, from a later begin on.
+    assert last.seconds == pytest.approx(total["seconds"], abs=5)
     assert len(last.workers) == 2 and last.gpus == [] and last.gpus_missing == ""
     decoded = 0
     for number, (worker, wanted) in enumerate(zip(last.workers, total["workers"])):
