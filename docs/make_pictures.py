@@ -30,7 +30,8 @@ from browser import Browser  # type: ignore[import-not-found]  # noqa: E402
 import divainfer  # noqa: E402
 
 PICTURES = HERE / "how-to" / "pictures"
-IMAGES = 600
+#: Scenes that are drawn, which takes a while, and how often each one is listed.
+SCENES, TIMES = 200, 3
 #: The run at work is shown when so much of it is done.
 _SHOWN_AT = 0.35
 #: Seconds that either of both takes at most.
@@ -55,14 +56,22 @@ def wait_for(true: Callable[[], bool], what: str) -> None:
 
 
 def make_frames(folder: Path) -> Path:
-    """Draws the scenes, and damages three of them; returns their list."""
-    scenes = [sys.executable, "-m", "divainfer.model.demo.scenes", "--out", str(folder), "--count", str(IMAGES)]
+    """Draws the scenes, links each one to further names, and damages three; returns the list of them all."""
+    scenes = [sys.executable, "-m", "divainfer.model.demo.scenes", "--out", str(folder), "--count", str(SCENES)]
     subprocess.run([*scenes, "--seed", "7"], check=True, stdout=subprocess.DEVNULL)
     frames = folder / "frames.lst"
-    listed = [folder / line for line in frames.read_text().splitlines()]
-    listed[40].write_bytes(listed[40].read_bytes()[:3000])
-    listed[90].write_bytes(b"")
-    listed[130].unlink()
+    names = frames.read_text().splitlines()
+    for time_of_day in ("noon", "evening")[: TIMES - 1]:
+        for name in names[:SCENES]:
+            link = folder / time_of_day / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            os.link(str(folder / name), str(link))
+            names.append(str(Path(time_of_day) / name))
+    frames.write_text("\n".join(names) + "\n")
+    for name, content in ((names[40], b"\xff\xd8 no more"), (names[90], b""), (names[130], None)):
+        (folder / name).unlink()
+        if content is not None:
+            (folder / name).write_bytes(content)
     return frames
 
 
