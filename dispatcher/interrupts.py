@@ -62,7 +62,7 @@ class Interrupts:
 
 
 @contextlib.contextmanager
-def sigterm_as_ctrl_c() -> Iterator[None]:
+def signals_as_ctrl_c() -> Iterator[None]:
     """Makes the others raise KeyboardInterrupt meanwhile, where nothing is at work yet that `Interrupts` would let finish."""
     if not _handles_signals():
         yield
@@ -73,6 +73,12 @@ def sigterm_as_ctrl_c() -> Iterator[None]:
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+
+
+def let_nothing_interrupt() -> None:
+    """From now on none of them does anything: the program is about to end."""
+    for number in (signal.SIGINT, *_others()):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _others() -> List[int]:

@@ -24,7 +24,7 @@ from ..runrecord import RunRecord, now, read_run_record
 from .diskspace import space_note
 from .endreport import EndReport
 from .fingerprint import check_same_run
-from .interrupts import sigterm_as_ctrl_c
+from .interrupts import signals_as_ctrl_c
 from .listing import source_digest, write_listing
 from .plan import Plan, make_plan
 from .sampling import exporting
@@ -37,7 +37,7 @@ log = logging.getLogger("dispatcher")
 _DRY_RUN_IMAGES = 4
 
 
-@sigterm_as_ctrl_c()
+@signals_as_ctrl_c()
 def run(config: RunConfig, say: Optional[Say] = None) -> Summary:
     """Runs a detector over images, or carries on where an earlier start of the same run ended.
 
@@ -64,7 +64,7 @@ def run(config: RunConfig, say: Optional[Say] = None) -> Summary:
         return _begin(plan, folder, _earlier_listing(config, folder), lock, report, exporter, say)
 
 
-@sigterm_as_ctrl_c()
+@signals_as_ctrl_c()
 def resume(out: str, say: Optional[Say] = None, **changes: Any) -> Summary:
     """Carries on a run from its folder alone: its list is not read anew.
 
@@ -212,7 +212,7 @@ def _record(
     )
 
 
-@sigterm_as_ctrl_c()
+@signals_as_ctrl_c()
 def dry_run(config: RunConfig, say: Optional[Say] = None) -> Summary:
     """Checks everything, boots one worker, computes the first images, and leaves nothing: `--dry-run`.
 

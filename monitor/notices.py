@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, List, Sequence
 
+from ..console import one_line
 from .sample import GpuSample, Sample, WorkerSample
 from .status import KILLED
 
@@ -45,7 +46,7 @@ def notices(state: str, error: str, last: Sample, computing: bool, silent: float
         found.append("no figures of the GPUs: " + last.gpus_missing)
     if computing:
         found += _throttled(last.gpus)
-    return [_shown(text) for text in found]
+    return [one_line(" ".join(text.split())) for text in found]
 
 
 def _worker(worker: WorkerSample) -> str:
@@ -65,9 +66,3 @@ def _throttled(gpus: Sequence[GpuSample]) -> List[str]:
         )
         for reasons, numbers in by_reasons.items()
     ]
-
-
-def _shown(text: str) -> str:
-    """On one line, and nothing in it that a terminal would obey or that is no text."""
-    text = " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

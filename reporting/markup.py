@@ -9,7 +9,7 @@ from typing import Iterable, List, Sequence
 from ..console import one_line
 
 _TYPED = re.compile("`([^`]+)`")
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_UNPRINTABLE = re.compile("[\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def shown(text: object) -> str:

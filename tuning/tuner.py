@@ -11,7 +11,7 @@ import time
 from typing import Callable, Dict, FrozenSet, List, Optional, Tuple
 
 from ..config import RunConfig
-from ..dispatcher.interrupts import Interrupts, sigterm_as_ctrl_c
+from ..dispatcher.interrupts import Interrupts, signals_as_ctrl_c
 from ..dispatcher.listing import write_listing
 from ..dispatcher.plan import Plan, make_plan
 from ..errors import DivaInferError, OutputError, RunFailed
@@ -62,7 +62,7 @@ class TuneOptions:
     fixed: FrozenSet[str] = frozenset()
 
 
-@sigterm_as_ctrl_c()
+@signals_as_ctrl_c()
 def tune(config: RunConfig, options: TuneOptions, say: Say) -> Tuned:
     """Measures, searches, and writes what was found.
 

@@ -22,6 +22,7 @@ MAY = {
     "reporting": {"monitor", "output", "drawing", "loader"},
     "tuning": {"dispatcher", "monitor"},
     "video": set(),
+    "commands": {"dispatcher", "monitor", "page", "tuning", "model", "modelfile", "output"},
     "ground": set(),
 }
 ROOMS = tuple(room for room in MAY if room != "ground")
@@ -61,7 +62,8 @@ def test_a_module_keeps_to_its_room(path):
 
 
 def test_no_module_is_long_enough_for_two_nouns():
-    long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in modules()}
+    every = [*modules(), ROOT / "cli.py"]
+    long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in every}
     assert {path: lines for path, lines in long.items() if lines > 400} == {}
 
 

@@ -1,0 +1,1 @@
+"""The commands: each parses, calls, prints. What it does is in the other rooms."""
