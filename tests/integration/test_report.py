@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from browser import PROGRAM, Browser
+from made_runs import MadeRun, samples_of
 from running import Started, draw_images, summary, wait_for, wait_for_results
 from running import divainfer as program
 
@@ -277,6 +278,17 @@ def test_at_work_killed_and_resumed(tmp_path):
     assert "finished" in again.text and "run time, 2 starts" in again.text
     # What was done between the last sample and the kill, nobody has counted; what had no record then was done twice.
     assert 45 <= int(again.row()["# Image"]) <= 70
+
+
+def test_a_driver_that_died_in_the_middle_is_told_of(tmp_path):
+    made = MadeRun(str(tmp_path / "out"), ["/data/f{}.jpg".format(number) for number in range(100)])
+    samples = samples_of([0.9, 0.8], 20)
+    missing = "the NVIDIA driver has gone (Driver Not Loaded)"
+    made.measure(samples[:12] + [sample._replace(gpus=[], gpus_missing=missing) for sample in samples[12:]])
+    made.close()
+    page = Page(divainfer.report(made.folder.out))
+    assert "The GPUs could not be sampled in 8 of 20 samples: {}".format(missing) in page.text
+    assert page.row()["GPU Average Utilization"] == "90.0%" and "GPU 1 (NVIDIA H100)" in page.text
 
 
 def test_a_start_that_finds_nothing_to_do_leaves_the_figures(finished, tmp_path):
