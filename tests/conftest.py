@@ -6,6 +6,7 @@ import atexit
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -21,6 +22,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
 tempfile.tempdir = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="divainfer-tests-")
 atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
+
+# A script's `&` has Ctrl-C ignored and nohup has a hang-up ignored; what the tests start would inherit that, but not a handler.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 #: Each is a folder name that has broken some program: blanks, quotes, a newline, bytes that are not UTF-8.
 WEIRD_NAMES = [b"plain", b"two words", b'it\'s "quoted"', b"new\nline", b"not-utf8-\xff\xfe", b"$HOME;*?[x]", b"-rf"]
