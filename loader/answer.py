@@ -27,16 +27,23 @@ class Answer:
         self.too_large: List[int] = []
         self._times = bytearray()
         self._waited = 0.0
+        self._asked = False
         self._before, self._cpu_before = time.monotonic(), time.thread_time()
 
     def is_due(self, left: int) -> bool:
         """Whether it is time to say what is done.
 
         Args:
-            left: tickets that are in hand. With fewer than what is done, the next ones have to be asked for.
+            left: tickets that are in hand. With fewer than what is done, the next ones have to be asked for, once.
         """
         done = len(self.ready) + len(self.failed) + len(self.too_large)
-        return done >= left or time.monotonic() - self._before - self._waited >= _PATIENCE
+        if not left or (done >= left and not self._asked):
+            return True
+        return time.monotonic() - self._before - self._waited >= _PATIENCE
+
+    def more(self) -> None:
+        """More tickets have come."""
+        self._asked = False
 
     def took(self, seconds: float) -> None:
         """So long a ticket took."""
@@ -58,5 +65,6 @@ class Answer:
         self._times.clear()
         self.ready, self.failed, self.too_large = [], [], []
         self._waited = 0.0
+        self._asked = True
         self._before, self._cpu_before = now, cpu
         return message

@@ -27,6 +27,8 @@ log = logging.getLogger("loader")
 
 #: Files that are opened and read ahead.
 _AHEAD = 2
+#: With so many tickets in hand nothing has to be heard; looking for a message costs as much as copying a small frame.
+_FEW = 4
 
 
 class Loader:
@@ -62,7 +64,8 @@ class Loader:
         self._memory = FrameMemory.attach(*first)
         self._answer = Answer()
         while not self._retired:
-            self._hear(0.0 if self._hand else 1.0)
+            if len(self._hand) < _FEW:
+                self._hear(0.0 if self._hand else 1.0)
             if self._hand:
                 ticket = self._hand.popleft()
                 self._read_ahead()
@@ -79,8 +82,8 @@ class Loader:
             self._answer.waited(time.monotonic() - started)
         while message is not None:
             if isinstance(message, Tickets):
-                for ticket in message.tickets:
-                    self._hand.append(ticket)
+                self._hand.extend(message.tickets)
+                self._answer.more()
             elif isinstance(message, Retire):
                 self._retired = True
             else:

@@ -65,6 +65,12 @@ def test_an_answer_is_due_with_half_of_the_hand_or_after_some_work():
     answer.ready.append(FrameReady(1, 4, 4, 8, 8))
     assert not answer.is_due(left=5)
     assert answer.is_due(left=1), "the next ones have to be asked for"
+    answer.take(0.0)
+    answer.ready.append(FrameReady(2, 4, 4, 8, 8))
+    assert not answer.is_due(left=1), "they were asked for"
+    assert answer.is_due(left=0), "nothing is left to do meanwhile"
+    answer.more()
+    assert answer.is_due(left=1), "more came, and they run out"
     time.sleep(0.03)
     assert answer.is_due(left=5), "the engine may be waiting"
     answer.take(0.0)
