@@ -37,7 +37,7 @@ from divainfer.modelfile.architecture import Architecture
 from divainfer.modelfile.spec import resolve_model
 from divainfer.worker.engines.base import EngineSpec
 from divainfer.worker.engines.tensorflow import TensorFlowEngine
-from divainfer.worker.results import ResultFormat
+from divainfer.worker.results import Found, ResultFormat
 
 LOOP = "2019 loop"
 CONTESTANTS: Dict[str, Dict[str, Any]] = {
@@ -104,7 +104,7 @@ def loop(model: str, class_list: str, images: Sequence[str], size: Tuple[int, in
         # The program of 2019 converted on the CPU; the engine's graph wants bytes, so the work is done and left.
         frame.astype("float32")
         (found,) = engine.infer(frame[None])
-        rows = result_format.rows(found, image_size, (frame.shape[0], frame.shape[1]))
+        (rows,) = result_format.rows([Found(found, image_size, (frame.shape[0], frame.shape[1]))])
         Path(out, os.path.basename(path)[:-4] + ".json").write_text(json.dumps(rows))
     engine.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import queue
 import threading
 import time
@@ -15,7 +16,7 @@ from ..imagelist import ImageList
 from ..messages import Failure
 from ..output.format import Finished, Row, Store
 from .commands import Done, Frame
-from .results import ResultFormat
+from .results import Found, ResultFormat, Rows
 
 #: Batches that may wait here; with more, the engine counts as blocked.
 _WAITING = 8
@@ -55,6 +56,13 @@ class _Batch(NamedTuple):
     outcomes: Sequence[Tuple[Frame, Outcome]]
 
 
+class _End:
+    """Nothing comes after it."""
+
+
+_Work = Union[_Batch, Done, _End]
+
+
 class Writer:
     """Writes results.
 
@@ -85,7 +93,7 @@ class Writer:
         self._store = store
         self._post = post
         self._post_quietly = post_quietly
-        self._work: "queue.SimpleQueue[Union[_Batch, Done, None]]" = queue.SimpleQueue()
+        self._work: "queue.SimpleQueue[_Work]" = queue.SimpleQueue()
         self._room = threading.Event()
         self._room.set()
         self._hurry = threading.Event()
@@ -131,24 +139,25 @@ class Writer:
 
     def close(self) -> None:
         """Ends the thread after what was handed over."""
-        self._work.put(None)
+        self._work.put(_End())
         self._thread.join()
 
     def _run(self) -> None:
         try:
             while True:
-                work = self._next()
-                if work is None:
-                    return
-                started = self.since = time.monotonic()
-                if isinstance(work, _Batch):
-                    self._post_quietly(self._write(work))
-                else:
-                    self._post(self._settle(work))
-                if self.is_full and self._work.qsize() <= _WAITING // 2:
-                    self._room.set()
-                self.since = None
-                self.seconds += time.monotonic() - started
+                for _, group in itertools.groupby(self._take(), type):
+                    work = list(group)
+                    if isinstance(work[0], _End):
+                        return
+                    started = self.since = time.monotonic()
+                    self._write([one for one in work if isinstance(one, _Batch)])
+                    for one in work:
+                        if isinstance(one, Done):
+                            self._post(self._settle(one))
+                    if self.is_full and self._work.qsize() <= _WAITING // 2:
+                        self._room.set()
+                    self.since = None
+                    self.seconds += time.monotonic() - started
         except OSError as error:
             reason = "results cannot be written to {} ({}); make room or mend it".format(
                 self._out, error.strerror or error
@@ -157,17 +166,37 @@ class Writer:
         except Exception as error:  # Whatever it is, the dispatcher must hear of it.
             self._post(Fatal("the writer failed: {!r}".format(error)))
 
-    def _next(self) -> "Union[_Batch, Done, None]":
+    def _take(self) -> "List[_Work]":
+        """What waits, but not all when it is much: then whoever hands over batches waits, too."""
         self._hurry.clear()
         for _ in range(_LOOKS):
             if not self._work.empty():
                 break
             self._hurry.wait(_LOOK_SECONDS)
-        return self._work.get()
+        taken = [self._work.get()]
+        while len(taken) < _WAITING // 2 and not self._work.empty():
+            taken.append(self._work.get())
+        return taken
 
-    def _write(self, batch: _Batch) -> Written:
-        failures = [failure for failure in (self._put(*pair) for pair in batch.outcomes) if failure]
-        return Written(batch.number, failures)
+    def _write(self, batches: List[_Batch]) -> None:
+        # Made together, as `ResultFormat.rows` says why.
+        found = [
+            Found(outcome, (frame.image_height, frame.image_width), (frame.height, frame.width))
+            for batch in batches
+            for frame, outcome in batch.outcomes
+            if isinstance(outcome, Detections)
+        ]
+        began = time.monotonic()
+        results = iter(self._format.rows(found) if found else [])
+        made_in = (time.monotonic() - began) / max(1, len(found))
+        for batch in batches:
+            self.since = time.monotonic()
+            failures = []
+            for frame, outcome in batch.outcomes:
+                failure = outcome if isinstance(outcome, Failure) else self._put(frame, next(results), made_in)
+                if failure is not None:
+                    failures.append(failure)
+            self._post_quietly(Written(batch.number, failures))
 
     def _settle(self, done: Done) -> Settled:
         return Settled(
@@ -179,22 +208,19 @@ class Writer:
             done.over,
         )
 
-    def _put(self, frame: Frame, outcome: Outcome) -> Optional[Failure]:
-        """Stores one image's result; returns why not, if that is the image's own fault."""
-        if isinstance(outcome, Failure):
-            return outcome
+    def _put(self, frame: Frame, rows: Union[Rows, EngineError], made_in: float) -> Optional[Failure]:
+        """Stores one image's result, which was made in so many seconds; returns why not, if that is the image's own fault."""
+        if isinstance(rows, EngineError):
+            return Failure(frame.index, "engine", str(rows))
         began = time.monotonic()
-        image_size = (frame.image_height, frame.image_width)
         try:
-            found = self._format.rows(outcome, image_size, (frame.height, frame.width))
-            self._store.put(Row(frame.index, self._images[frame.index], image_size, found))
-        except EngineError as error:
-            return Failure(frame.index, "engine", str(error))
+            image_size = (frame.image_height, frame.image_width)
+            self._store.put(Row(frame.index, self._images[frame.index], image_size, rows))
         except OSError as error:
             if error.errno not in _OWN:
                 raise
             return Failure(frame.index, "write", "its result cannot be written: {}".format(error.strerror))
         self.images += 1
-        self.detections += len(found)
-        self._times.add(time.monotonic() - began)
+        self.detections += len(rows)
+        self._times.add(made_in + time.monotonic() - began)
         return None

@@ -16,7 +16,7 @@ from divainfer.modelfile.spec import model_path
 from divainfer.worker.engines.base import Engine, EngineInfo, EngineSpec
 from divainfer.worker.engines.emulated import EmulatedEngine
 from divainfer.worker.engines.tensorflow import TensorFlowEngine
-from divainfer.worker.results import ResultFormat
+from divainfer.worker.results import Found, ResultFormat
 
 from .notes import Notes
 from .task import DEMO, Task
@@ -92,6 +92,6 @@ class Device:
             image_size: height and width of the image, pixels.
         """
         (found,) = self._engine.infer(frame[np.newaxis])
-        rows = self._format.rows(found, image_size, (frame.shape[0], frame.shape[1]))
+        (rows,) = self._format.rows([Found(found, image_size, (frame.shape[0], frame.shape[1]))])
         with open(self._task.result_path(path), "w") as file:
             json.dump(rows, file)

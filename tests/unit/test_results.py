@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 
 from divainfer.detections import Detections
 from divainfer.errors import EngineError
-from divainfer.worker.results import ResultFormat, _rounded
+from divainfer.worker.results import Found, ResultFormat, _rounded
 
 
 def detections(*rows):
@@ -23,7 +23,7 @@ def detections(*rows):
 
 
 def rows(found, image=(1080, 1920), frame=(1080, 1920), **options):
-    found_rows = ResultFormat(("BG", "Vehicle", "Person"), **options).rows(found, image, frame)
+    (found_rows,) = ResultFormat(("BG", "Vehicle", "Person"), **options).rows([Found(found, image, frame)])
     assert json.loads(json.dumps(found_rows)) == found_rows, "plain values only"
     return found_rows
 
@@ -69,11 +69,23 @@ def test_no_detections_and_unknown_classes():
     assert rows(detections((0, 0, 1, 1, 77, 0.5)))[0]["cat_name"] == "77"
 
 
-def test_a_score_that_is_no_number_is_an_error():
-    with pytest.raises(EngineError):
-        rows(detections((0, 0, 1, 1, 1, float("nan"))))
-    with pytest.raises(EngineError):
-        rows(detections((0, float("inf"), 1, 1, 1, 0.5)))
+@pytest.mark.parametrize(
+    "row", [(0, 0, 1, 1, 1, float("nan")), (0, float("inf"), 1, 1, 1, 0.5), (0, 0, 3e38, 1, 1, 0.5)]
+)
+def test_what_is_no_number_is_its_own_image_s_error(row):
+    good = Found(detections((1, 2, 3, 4, 1, 0.9)), (100, 100), (1, 1))
+    bad = Found(detections((0, 0, 1, 1, 1, 0.7), row), (100, 100), (1, 1))
+    first, error, last = ResultFormat(("BG", "Vehicle")).rows([good, bad, good])
+    assert isinstance(error, EngineError) and str(error).startswith("the engine returned a box ")
+    assert first == last == rows(good.detections, (100, 100), (1, 1))
+
+
+def test_empty_arrays_of_another_type_change_nothing():
+    some = Found(detections((1, 2, 3, 4, 1, 0.7)), (10, 10), (10, 10))
+    none = Found(Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0)), (10, 10), (10, 10))
+    plain = ResultFormat(("BG", "Vehicle"), score_threshold=0.7)
+    assert plain.rows([none, some, none]) == [[], *plain.rows([some]), []]
+    assert len(plain.rows([some])[0]) == 1 and plain.rows([none]) == [[]]
 
 
 @given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=1), st.sampled_from([1, 2, 4, 7]))
@@ -88,3 +100,18 @@ def test_masks_are_pasted_and_encoded():
     full = coco_mask.decode(row["segmentation"])
     assert full.shape == (100, 80)
     assert full[20:60, 10:30].all() and full.sum() == 40 * 20
+
+
+edges = st.floats(0, 500, width=32)
+one_detection = st.tuples(edges, edges, edges, edges, st.integers(1, 4), st.sampled_from([0.1, 0.25, 0.5, 0.9]))
+one_image = st.tuples(st.lists(one_detection, max_size=5), st.booleans(), st.integers(1, 60), st.integers(1, 60))
+
+
+@given(st.lists(one_image, min_size=1, max_size=5), st.sampled_from(["seed", "later"]))
+def test_images_of_a_batch_change_nothing_for_each_other(images, style):
+    batch = []
+    for found, with_masks, height, width in images:
+        masks = np.linspace(0, 1, len(found) * 196, dtype=np.float32).reshape(-1, 14, 14)
+        batch.append(Found(detections(*found)._replace(masks=masks if with_masks else None), (height, width), (30, 40)))
+    made = ResultFormat(("BG", "Vehicle", "Person"), style, 0.2, frozenset([1, 2, 3]))
+    assert made.rows(batch) == [made.rows([one])[0] for one in batch]
