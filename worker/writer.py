@@ -18,11 +18,11 @@ from ..output.format import Finished, Row, Store
 from .commands import Done, Frame
 from .results import Found, ResultFormat, Rows
 
-#: Batches that may wait here; with more, the engine counts as blocked.
-_WAITING = 8
-#: After a batch the writer looks for the next one by itself, every so many seconds and so often, before it has to be woken:
-#: for the engine's thread, waking it costs more than everything else between two batches. So it is woken for some at a time.
-_LOOK_SECONDS, _LOOKS = 0.005, 3
+#: So many batches or images, whichever is more, may wait here; with more, the engine counts as blocked.
+_BATCHES, _IMAGES = 8, 64
+#: What comes is left to gather for so long: what a thread does just after it woke costs several times as much. After some
+#: looks in vain the writer sleeps until it is woken, which costs the engine's thread more than all else between two batches.
+_GATHER_SECONDS, _LOOKS = 0.05, 3
 #: What a result's own name can be to blame for; any other error is the disk's, and nothing can be written any more.
 _OWN = frozenset((errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EILSEQ, errno.EINVAL))
 
@@ -111,12 +111,12 @@ class Writer:
 
     def put(self, number: int, outcomes: Sequence[Tuple[Frame, Outcome]]) -> None:
         """Hands over a batch."""
-        waiting = self._work.qsize()
-        if waiting >= _WAITING:
+        waiting, most = self._work.qsize(), max(_BATCHES, _IMAGES // len(outcomes))
+        if waiting >= most:
             # Before the batch is there: after it the writer looks whether there is room again.
             self._room.clear()
         self._work.put(_Batch(number, outcomes))
-        if waiting >= _WAITING // 2:
+        if waiting >= most // 2:
             self._hurry.set()
 
     @property
@@ -130,7 +130,7 @@ class Writer:
         return self._times.counts
 
     def wait_for_room(self) -> None:
-        """Waits until half of what was waiting is written: at each single batch, two threads would have to wake."""
+        """Waits until the writer has taken what was waiting: at each single batch, two threads would have to wake."""
         self._room.wait()
 
     def settle(self, done: Done) -> None:
@@ -140,6 +140,7 @@ class Writer:
     def close(self) -> None:
         """Ends the thread after what was handed over."""
         self._work.put(_End())
+        self._hurry.set()
         self._thread.join()
 
     def _run(self) -> None:
@@ -154,8 +155,6 @@ class Writer:
                     for one in work:
                         if isinstance(one, Done):
                             self._post(self._settle(one))
-                    if self.is_full and self._work.qsize() <= _WAITING // 2:
-                        self._room.set()
                     self.since = None
                     self.seconds += time.monotonic() - started
         except OSError as error:
@@ -167,15 +166,16 @@ class Writer:
             self._post(Fatal("the writer failed: {!r}".format(error)))
 
     def _take(self) -> "List[_Work]":
-        """What waits, but not all when it is much: then whoever hands over batches waits, too."""
-        self._hurry.clear()
+        """All that waits, at least something."""
         for _ in range(_LOOKS):
+            self._hurry.wait(_GATHER_SECONDS)
             if not self._work.empty():
                 break
-            self._hurry.wait(_LOOK_SECONDS)
+        self._hurry.clear()
         taken = [self._work.get()]
-        while len(taken) < _WAITING // 2 and not self._work.empty():
+        while not self._work.empty():
             taken.append(self._work.get())
+        self._room.set()
         return taken
 
     def _write(self, batches: List[_Batch]) -> None:

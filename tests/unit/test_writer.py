@@ -63,17 +63,30 @@ def fill(writer):
     return number
 
 
-def test_it_is_full_with_many_batches_and_lets_go_once_half_are_written(writer, store, told):
+def test_it_is_full_with_many_batches_and_lets_go_once_they_are_taken(writer, store, told):
     count = fill(writer)
-    assert writer_module._WAITING <= count <= writer_module._WAITING + 2
+    most = writer_module._IMAGES
+    assert most <= count <= 2 * most + 2, "what is being written, and what waits"
     store.gate.set()
     writer.wait_for_room()
-    assert count - len(store.rows) <= writer_module._WAITING // 2 + 1
+    assert not writer.is_full
+    writer.close()
+    assert store.rows == list(range(count))
+
+
+def test_few_large_batches_fill_it(writer):
+    frames = [(Frame(index, 0, 0, 0, 8, 8, 8, 8), NOTHING) for index in range(32)]
+    number = 0
+    while not writer.is_full:
+        writer.put(number, frames)
+        number += 1
+    most = writer_module._BATCHES
+    assert most <= number <= 2 * most + 2
 
 
 def test_blocks_to_settle_behind_the_last_batch_do_not_keep_it_full(writer, store, told):
     count = fill(writer)
-    blocks = writer_module._WAITING
+    blocks = 2 * writer_module._IMAGES
     for number in range(blocks):
         writer.settle(Done(number, [Part(number, number + 1, [])]))
     store.gate.set()
@@ -86,9 +99,9 @@ def test_blocks_to_settle_behind_the_last_batch_do_not_keep_it_full(writer, stor
     assert [one.block for one in told if isinstance(one, Settled)] == list(range(blocks))
 
 
-def test_a_batch_comes_through_while_it_sleeps_and_while_it_looks(writer, store, told):
+def test_a_batch_comes_through_while_it_sleeps_and_while_it_gathers(writer, store, told):
     store.gate.set()
-    for number, pause in enumerate((0.0, writer_module._LOOK_SECONDS / 2, 10 * writer_module._LOOK_SECONDS)):
+    for number, pause in enumerate((0.0, writer_module._GATHER_SECONDS / 2, 5 * writer_module._GATHER_SECONDS)):
         threading.Event().wait(pause)
         writer.put(number, batch(number))
     writer.close()
