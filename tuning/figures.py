@@ -10,7 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence
 from .. import __version__
 from ..dispatcher.plan import Plan
 from ..machine import usable_cores
-from .sweep import KINDS, Step
+from .sweep import KINDS, Step, settled
 from .trial import Trial
 
 
@@ -29,8 +29,8 @@ class Row(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """The median rate; 0 when no trial worked."""
-        return statistics.median(trial.rate for trial in self.trials) if self.trials else 0.0
+        """The rate that counts (`sweep.settled`); 0 when no trial worked."""
+        return settled(self.step.kind, [trial.rate for trial in self.trials]) if self.trials else 0.0
 
     @property
     def spread(self) -> str:

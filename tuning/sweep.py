@@ -2,15 +2,16 @@
 
 Three kinds of steps. "engine": the engine alone on one device, its frames remembered by the loaders. "decode": the loaders
 alone, with an engine that takes no time. "run": the real thing on all devices. The ceilings are measured first, upwards as long
-as it gets better. A run can be no faster than both of its ceilings; so only those runs are tried whose bound says that they can
-matter, and those that come close to the best are repeated, since machines are noisy.
+as it gets better; what comes out worse with more is measured again before it is believed. A run can be no faster than both of
+its ceilings; so only those runs are tried whose bound says that they can matter, and those that come close to the best are
+repeated, since machines are noisy.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 ENGINE, DECODE, RUN = "engine", "decode", "run"
 KINDS = (ENGINE, DECODE, RUN)
@@ -95,9 +96,9 @@ class Sweep:
         self._rates.setdefault(step, []).append(rate)
 
     def rate(self, step: Step) -> Optional[float]:
-        """The median of a step's rates; None before the first."""
+        """What a step comes to, as `settled` has it; None before its first trial."""
         rates = self._rates.get(step)
-        return statistics.median(rates) if rates else None
+        return settled(step.kind, rates) if rates else None
 
     def next(self, hurry: bool = False) -> Optional[Step]:
         """The step to take now; None when the search is over.
@@ -146,7 +147,7 @@ class Sweep:
             for batch_size in self._limits.batch_sizes:
                 step = self.engine_step(streams, batch_size)
                 rate = self.rate(step)
-                if rate is None:
+                if rate is None or self._is_doubtful(step, best_here):
                     return step
                 if not _better(rate, best_here):
                     break
@@ -162,12 +163,17 @@ class Sweep:
         for loaders in self._limits.loaders:
             step = self.decode_step(loaders)
             rate = self.rate(step)
-            if rate is None:
+            if rate is None or self._is_doubtful(step, best):
                 return step
             if not _better(rate, best) or rate >= enough:
                 break
             best = rate
         return None
+
+    def _is_doubtful(self, step: Step, less: float) -> bool:
+        """Whether a ceiling was measured only once, and is below that with less of the same: it may have been disturbed."""
+        rates = self._rates[step]
+        return len(rates) == 1 and 0 < rates[0] < (1 - GAIN) * less
 
     def _has(self, kind: str) -> bool:
         return any(step.kind == kind and max(rates) > 0 for step, rates in self._rates.items())
@@ -254,6 +260,11 @@ class Sweep:
         counts = {setting: len(self._rates[Step(RUN, setting)]) for setting in contenders}
         setting = min(contenders, key=lambda contender: (counts[contender], contender))
         return Step(RUN, setting) if counts[setting] < REPEATS else None
+
+
+def settled(kind: str, rates: Sequence[float]) -> float:
+    """What all trials of a step together say, frames a second: of a ceiling the highest rate, of a run the median."""
+    return statistics.median(rates) if kind == RUN else max(rates)
 
 
 def _better(rate: float, than: float) -> bool:

@@ -149,6 +149,29 @@ def test_the_median_of_the_repeats_counts():
     assert sweep.choice().best == Setting(1, 1, 2) and sweep.choice().best_rate == 100.0
 
 
+@pytest.mark.parametrize("kind,setting", [(ENGINE, Setting(2, 1, 4)), (DECODE, Setting(2, 1, 1))])
+def test_one_disturbed_trial_does_not_end_a_ladder(kind, setting):
+    surface = Surface(lambda streams, batch: 10.0 * min(batch, 8), lambda loaders: 40.0 * loaders)
+    disturbed = Step(kind, setting)
+    sweep, steps = Sweep(LIMITS), []
+    for step in iter(sweep.next, None):
+        first = step == disturbed and disturbed not in steps
+        steps.append(step)
+        sweep.add(step, surface.exactly(step) * (0.3 if first else 1))
+    assert steps.count(disturbed) == 2
+    assert sweep.choice().setting == Setting(4, 1, 8)
+
+
+def test_a_ceiling_that_does_fall_is_measured_twice_and_believed():
+    surface = Surface(lambda streams, batch: 10.0 if batch < 4 else 8.0, lambda loaders: 500.0)
+    sweep, steps = search(surface)
+    assert of_kind(steps, ENGINE).count(Setting(2, 1, 2)) == 1, "no gain is no doubt"
+    surface = Surface(lambda streams, batch: {1: 10.0, 2: 12.0}.get(batch, 9.0), lambda loaders: 500.0)
+    sweep, steps = search(surface)
+    assert of_kind(steps, ENGINE).count(Setting(2, 1, 4)) == 2
+    assert sweep.choice().setting == Setting(1, 1, 2)
+
+
 def test_what_fails_ends_its_ladder_and_is_not_run():
     surface = Surface(lambda streams, batch: 0.0 if batch > 2 else 10.0 * batch, lambda loaders: 500.0)
     sweep, steps = search(surface)
@@ -217,7 +240,7 @@ def test_any_measurements_whatever_lead_to_an_end_within_the_limits(limits, rate
         assert streams in limits.streams and batch_size in limits.batch_sizes
         sweep.add(step, rates[len(steps) % len(rates)])
         steps.append(step)
-        assert len(steps) <= (REPEATS + 2) * settings_there
+        assert len(steps) <= (REPEATS + 4) * settings_there
     choice = sweep.choice()
     if choice is not None and choice.measured:
         assert Step(RUN, choice.setting) in steps
