@@ -311,7 +311,7 @@ class LoaderControl:
             return None
         self._told_cores = True
         sentence = (
-            "{}: {}, and this run uses {:.1f} of {:g} cores: more loaders would not help, more cores would.".format(
+            "{}: {}, and this run uses {:.1f} of {:g} cores: nothing is left for more loaders; more cores would help.".format(
                 _who(seen), _waited(window), min(used, self._cores), self._cores
             )
         )

@@ -84,6 +84,8 @@ def draw(
         UsageError: when the folder holds no run, nothing in it can be drawn, or something given cannot be used.
     """
     say = say or log.warning
+    if folder and os.path.exists(folder) and not os.path.isdir(folder):
+        raise ConfigError("--out {}: this is no folder. Give the name of one.".format(one_line(folder)))
     if sheet_file and os.path.exists(sheet_file) and not os.path.isfile(sheet_file):
         raise ConfigError("--sheet {}: this is no regular file. Give the name of one.".format(sheet_file))
     if sheet_file and not sheet_file.lower().endswith(_SHEET_NAMES):

@@ -214,6 +214,7 @@ def test_what_cannot_be_used_is_one_sentence(finished, tmp_path):
         ({"list_file": str(tmp_path / "empty.lst")}, ImageListError, "no image is named"),
         ({"sheet_file": str(tmp_path / "x.png")}, ConfigError, "ends in .jpg"),
         ({"sheet_file": str(tmp_path)}, ConfigError, "no regular file"),
+        ({"folder": __file__}, ConfigError, "no folder"),
     ):
         with pytest.raises(kind, match=part):
             divainfer.draw(**dict({"out": finished}, **options))

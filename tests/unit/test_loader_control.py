@@ -215,7 +215,7 @@ def test_loaders_that_wait_for_files_go_beyond_the_cores():
 
 def test_that_all_cores_are_in_use_is_said_once():
     said = sentences(SETTINGS["four devices, too few cores"], 300)
-    assert len(said) == 1 and "of 4 cores: more loaders would not help" in said[0] and "->" not in said[0]
+    assert len(said) == 1 and "of 4 cores: nothing is left for more loaders" in said[0] and "->" not in said[0]
 
 
 def test_that_no_more_are_allowed_is_said_once():

@@ -53,7 +53,8 @@ class EmulatedEngine(Engine):
     def load(self) -> EngineInfo:
         """Waits for `boot_ms`."""
         time.sleep(self._milliseconds["boot_ms"] / 1e3)
-        return EngineInfo("emulated, {busy_ms:g} ms a frame, {cpu_ms:g} ms of CPU".format(**self._milliseconds))
+        text = "emulated, {busy_ms:g} ms a frame, {cpu_ms:g} ms of CPU; its boxes are made up"
+        return EngineInfo(text.format(**self._milliseconds))
 
     def infer(self, frames: np.ndarray) -> List[Detections]:
         """Waits, and returns `emulated_detections` of each frame."""
