@@ -23,7 +23,6 @@ class Style(NamedTuple):
 
 STYLES = {"seed": Style(4, 1, False), "later": Style(7, 2, True)}
 
-
 #: One dict a detection.
 Rows = List[Dict[str, Any]]
 
@@ -64,14 +63,14 @@ class ResultFormat(NamedTuple):
             For each image its result: one dict a detection, as a result file has them (docs/reference/files.md). An
             `EngineError` where a box or a score is not a number.
         """
-        boxes, labels, scores, images = _joined(batch)
-        # Engines differ in the order of their rows, so it is fixed here: by score, then label, then box.
-        order = np.lexsort((boxes[:, 3], boxes[:, 2], boxes[:, 1], boxes[:, 0], labels, -scores, images))
-        order = order[self._kept(labels, scores)[order]]
-        owners = images[order]
-        scales = np.array([[frame_scale(*one.image_size, *one.frame_size)] for one in batch], np.float32)
         # What comes of numbers that are none is said by `_errors`.
         with np.errstate(over="ignore", invalid="ignore"):
+            boxes, labels, scores, images = _joined(batch)
+            # Engines differ in the order of their rows, so it is fixed here: by score, then label, then box.
+            order = np.lexsort((boxes[:, 3], boxes[:, 2], boxes[:, 1], boxes[:, 0], labels, -scores, images))
+            order = order[self._kept(labels, scores)[order]]
+            owners = images[order]
+            scales = np.array([[frame_scale(*one.image_size, *one.frame_size)] for one in batch], np.float32)
             corners = boxes[order] / scales[owners]
             sizes = corners[:, 2:] - corners[:, :2]
         errors = _errors(boxes, scores, images, corners, owners)
