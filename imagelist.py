@@ -116,7 +116,13 @@ class ImageList:
         return len(self._starts) // _START.size - 1
 
     def __getitem__(self, index: int) -> bytes:
-        """The absolute path of image `index`, from 0."""
+        """The absolute path of image `index`, from 0.
+
+        Raises:
+            IndexError: when there is no such image.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError("there is no image {} in a list of {}".format(index, len(self)))
         start, end = _START_AND_END.unpack_from(self._starts, index * _START.size)
         return self._bytes[start : end - 1]
 

@@ -310,9 +310,10 @@ class LoaderControl:
         if self._told_cores or unmeasured or not window.starving or used < _ALL_CORES * self._cores:
             return None
         self._told_cores = True
-        sentence = "{}: {}, and this run uses {:.1f} of {:g} cores: nothing is left for more loaders; more cores would help.".format(
-            _who(seen), _waited(window), min(used, self._cores), self._cores
+        text = (
+            "{}: {}, and this run uses {:.1f} of {:g} cores: nothing is left for more loaders; more cores would help."
         )
+        sentence = text.format(_who(seen), _waited(window), min(used, self._cores), self._cores)
         return Change(seen.seat, seen.loaders, sentence)
 
 

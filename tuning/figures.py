@@ -10,7 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence
 from .. import __version__
 from ..dispatcher.plan import Plan
 from ..machine import usable_cores
-from .sweep import KINDS, Step, settled
+from .sweep import KINDS, RUN, Step, settled
 from .trial import Trial
 
 
@@ -38,8 +38,10 @@ class Row(NamedTuple):
         rates = [trial.rate for trial in self.trials]
         return "{:.1f} - {:.1f}".format(min(rates), max(rates)) if len(rates) > 1 else ""
 
-    def median(self, name: str) -> float:
-        """The median of one of the trials' `Figures`."""
+    def figure(self, name: str) -> float:
+        """One of the trials' `Figures`: of a ceiling that of the fastest trial, of a run the median."""
+        if self.step.kind != RUN:
+            return float(getattr(max(self.trials, key=lambda trial: trial.rate).figures, name))
         return float(statistics.median(getattr(trial.figures, name) for trial in self.trials))
 
 

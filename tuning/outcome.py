@@ -196,7 +196,7 @@ def _comments(tuned: Tuned) -> List[str]:
     if row is not None and row.trials:
         lines.append(
             "Devices busy {:.1%} of the time; a frame costs {:.1f} ms of CPU; trials: {}.".format(
-                row.median("busy"), row.median("cpu_ms"), len(row.trials)
+                row.figure("busy"), row.figure("cpu_ms"), len(row.trials)
             )
         )
     lines += ceiling_lines(tuned)

@@ -143,7 +143,7 @@ class Sweep:
     def _next_engine(self) -> Optional[Step]:
         best = 0.0
         for streams in self._limits.streams:
-            best_here = 0.0
+            best_here, best_step = 0.0, self.engine_step(streams, self._limits.batch_sizes[0])
             for batch_size in self._limits.batch_sizes:
                 step = self.engine_step(streams, batch_size)
                 rate = self.rate(step)
@@ -151,7 +151,9 @@ class Sweep:
                     return step
                 if not _better(rate, best_here):
                     break
-                best_here = rate
+                best_here, best_step = rate, step
+            if self._is_doubtful(best_step, best):
+                return best_step
             if not _better(best_here, best):
                 break
             best = best_here

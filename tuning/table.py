@@ -75,9 +75,9 @@ def _cells(row: Row, choice: Optional[Choice]) -> List[str]:
         + [
             "{:.1f}".format(row.rate),
             "{} ({})".format(len(row.trials), row.spread) if row.spread else "1",
-            "" if kind == DECODE else "{:.1%}".format(row.median("busy")),
-            "" if kind == DECODE else "{:.1%}".format(row.median("starved")),
-            "{:.1f} ms".format(row.median("cpu_ms")),
+            "" if kind == DECODE else "{:.1%}".format(row.figure("busy")),
+            "" if kind == DECODE else "{:.1%}".format(row.figure("starved")),
+            "{:.1f} ms".format(row.figure("cpu_ms")),
             _mark(row, choice),
         ]
     )

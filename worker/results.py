@@ -105,7 +105,7 @@ def _joined(batch: Sequence[Found]) -> Tuple[np.ndarray, np.ndarray, np.ndarray,
     columns = list(zip(*(one.detections for one in batch)))[:3]
     # An engine's empty arrays may be of any type, and must not change that of all others.
     boxes, labels, scores = (
-        np.concatenate([part.astype(kind, copy=False) for part in column])
+        np.concatenate([np.asarray(part, kind) for part in column])
         for column, kind in zip(columns, (np.float32, np.int64, np.float32))
     )
     return boxes, labels, scores, np.repeat(np.arange(len(batch)), [len(part) for part in columns[2]])

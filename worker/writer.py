@@ -7,7 +7,7 @@ import itertools
 import queue
 import threading
 import time
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ..detections import Detections
 from ..errors import EngineError
@@ -18,7 +18,8 @@ from ..output.format import Finished, Row, Store
 from .commands import Done, Frame
 from .results import Found, ResultFormat, Rows
 
-#: So many batches or images, whichever is more, may wait here; with more, the engine counts as blocked.
+#: So many batches or images, whichever is more, may wait here besides what is being written; with more, the engine counts as
+#: blocked. Results of about so many images are made at once.
 _BATCHES, _IMAGES = 8, 64
 #: What comes is left to gather for so long: what a thread does just after it woke costs several times as much. After some
 #: looks in vain the writer sleeps until it is woken, which costs the engine's thread more than all else between two batches.
@@ -102,7 +103,7 @@ class Writer:
         self.detections = 0
         self.seconds = 0.0
         self._times = Histogram()
-        #: When it began what it is writing; None while it has nothing.
+        #: When it began the batch or block it is at; None while it has nothing.
         self.since: Optional[float] = None
 
     def start(self) -> None:
@@ -113,7 +114,7 @@ class Writer:
         """Hands over a batch."""
         waiting, most = self._work.qsize(), max(_BATCHES, _IMAGES // len(outcomes))
         if waiting >= most:
-            # Before the batch is there: after it the writer looks whether there is room again.
+            # Before the batch is there: whoever takes it says that there is room again.
             self._room.clear()
         self._work.put(_Batch(number, outcomes))
         if waiting >= most // 2:
@@ -136,6 +137,9 @@ class Writer:
     def settle(self, done: Done) -> None:
         """Asks to vouch for what is done of a block, whose batches were all written; returns at once."""
         self._work.put(done)
+        if done.over:
+            # The dispatcher may wait for it before it leases more.
+            self._hurry.set()
 
     def close(self) -> None:
         """Ends the thread after what was handed over."""
@@ -150,10 +154,12 @@ class Writer:
                     work = list(group)
                     if isinstance(work[0], _End):
                         return
-                    started = self.since = time.monotonic()
-                    self._write([one for one in work if isinstance(one, _Batch)])
+                    started = time.monotonic()
+                    for batches in _portions([one for one in work if isinstance(one, _Batch)]):
+                        self._write(batches)
                     for one in work:
                         if isinstance(one, Done):
+                            self.since = time.monotonic()
                             self._post(self._settle(one))
                     self.since = None
                     self.seconds += time.monotonic() - started
@@ -186,7 +192,7 @@ class Writer:
             for frame, outcome in batch.outcomes
             if isinstance(outcome, Detections)
         ]
-        began = time.monotonic()
+        began = self.since = time.monotonic()
         results = iter(self._format.rows(found) if found else [])
         made_in = (time.monotonic() - began) / max(1, len(found))
         for batch in batches:
@@ -224,3 +230,15 @@ class Writer:
         self.detections += len(rows)
         self._times.add(made_in + time.monotonic() - began)
         return None
+
+
+def _portions(batches: List[_Batch]) -> Iterator[List[_Batch]]:
+    """Batches with about `_IMAGES` images together: a model's masks take a second for so many, and somebody watches."""
+    portion: List[_Batch] = []
+    for batch in batches:
+        portion.append(batch)
+        if sum(len(one.outcomes) for one in portion) >= _IMAGES:
+            yield portion
+            portion = []
+    if portion:
+        yield portion

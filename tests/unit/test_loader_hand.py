@@ -61,23 +61,43 @@ def test_a_frame_of_a_video_is_not_opened_as_a_file(tmp_path):
 
 
 def test_an_answer_is_due_with_half_of_the_hand_or_after_some_work():
-    answer = Answer()
+    now = [0.0]
+    answer = Answer(clock=lambda: now[0])
     answer.ready.append(FrameReady(1, 4, 4, 8, 8))
     assert not answer.is_due(left=5)
-    assert answer.is_due(left=1), "the next ones have to be asked for"
+    now[0] += 0.03
+    assert answer.is_due(left=5), "the engine may be waiting"
     answer.take(0.0)
+    now[0] += 0.03
+    answer.waited(0.03)
     answer.ready.append(FrameReady(2, 4, 4, 8, 8))
+    assert not answer.is_due(left=5), "waiting is no work"
+
+
+def test_an_answer_asks_for_more_once():
+    answer = Answer(clock=lambda: 0.0)
+    for number in range(3):
+        answer.ready.append(FrameReady(number, 4, 4, 8, 8))
+    assert not answer.is_due(left=4)
+    assert answer.is_due(left=3), "the next ones have to be asked for"
+    answer.take(0.0)
+    answer.ready.append(FrameReady(3, 4, 4, 8, 8))
     assert not answer.is_due(left=1), "they were asked for"
     assert answer.is_due(left=0), "nothing is left to do meanwhile"
     answer.more()
     assert answer.is_due(left=1), "more came, and they run out"
-    time.sleep(0.03)
-    assert answer.is_due(left=5), "the engine may be waiting"
+
+
+def test_an_answer_for_want_of_patience_does_not_ask():
+    now = [0.0]
+    answer = Answer(clock=lambda: now[0])
+    answer.ready.append(FrameReady(1, 4, 4, 8, 8))
+    now[0] += 0.03
+    assert answer.is_due(left=5)
     answer.take(0.0)
-    time.sleep(0.03)
-    answer.waited(0.03)
-    answer.ready.append(FrameReady(2, 4, 4, 8, 8))
-    assert not answer.is_due(left=5), "waiting is no work"
+    for number in range(2, 5):
+        answer.ready.append(FrameReady(number, 4, 4, 8, 8))
+    assert answer.is_due(left=2), "half of the hand is done only now"
 
 
 def test_an_answer_says_what_is_done_and_what_it_cost_once():

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
@@ -82,7 +82,7 @@ def test_what_is_no_number_is_its_own_image_s_error(row):
 
 def test_empty_arrays_of_another_type_change_nothing():
     some = Found(detections((1, 2, 3, 4, 1, 0.7)), (10, 10), (10, 10))
-    none = Found(Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0)), (10, 10), (10, 10))
+    none = Found(Detections(np.zeros((0, 4)), [], np.zeros(0)), (10, 10), (10, 10))
     plain = ResultFormat(("BG", "Vehicle"), score_threshold=0.7)
     assert plain.rows([none, some, none]) == [[], *plain.rows([some]), []]
     assert len(plain.rows([some])[0]) == 1 and plain.rows([none]) == [[]]
@@ -107,6 +107,7 @@ one_detection = st.tuples(edges, edges, edges, edges, st.integers(1, 4), st.samp
 one_image = st.tuples(st.lists(one_detection, max_size=5), st.booleans(), st.integers(1, 60), st.integers(1, 60))
 
 
+@settings(deadline=None)  # The first masks import OpenCV.
 @given(st.lists(one_image, min_size=1, max_size=5), st.sampled_from(["seed", "later"]))
 def test_images_of_a_batch_change_nothing_for_each_other(images, style):
     batch = []

@@ -162,6 +162,19 @@ def test_one_disturbed_trial_does_not_end_a_ladder(kind, setting):
     assert sweep.choice().setting == Setting(4, 1, 8)
 
 
+def test_one_disturbed_trial_does_not_end_the_streams():
+    limits = LIMITS._replace(batch_sizes=(4,))
+    surface = Surface(lambda streams, batch: 100.0 * streams, lambda loaders: 2000.0, limits)
+    disturbed = Step(ENGINE, Setting(2, 2, 4))
+    sweep, steps = Sweep(limits), []
+    for step in iter(sweep.next, None):
+        first = step == disturbed and disturbed not in steps
+        steps.append(step)
+        sweep.add(step, surface.exactly(step) * (0.3 if first else 1))
+    assert steps.count(disturbed) == 2
+    assert sweep.choice().setting == Setting(1, 4, 4)
+
+
 def test_a_ceiling_that_does_fall_is_measured_twice_and_believed():
     surface = Surface(lambda streams, batch: 10.0 if batch < 4 else 8.0, lambda loaders: 500.0)
     sweep, steps = search(surface)
