@@ -44,7 +44,7 @@ class WorkerStats(NamedTuple):
         detections: detections written.
         busy: time in which at least one batch was being computed.
         starved: time in which none was, though images were on their way: the engine waited for frames.
-        blocked: time in which the engine waited for the writer.
+        blocked: time in which the engine waited for the writer, or nothing but writing was left to do.
         idle: time without any image to work on.
         warm_up: from the engine's readiness to the start of its first batch.
         writing: time the writer spent encoding and writing (beside the engine, not instead of it).

@@ -103,6 +103,12 @@ class FrameQueue:
         return bool(self._blocks)
 
     @property
+    def feeds(self) -> bool:
+        """Whether any image is on its way to the engine or with it; else all that is left to do is to write."""
+        on_the_way = bool(len(self._pieces) or self._too_large) or not self._hands.empty
+        return self._at_engine > 0 or (on_the_way and not self._draining)
+
+    @property
     def at_rest(self) -> bool:
         """Whether nothing is being computed or written (decoding does not count)."""
         return not self._batches

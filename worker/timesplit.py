@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, Optional, Tuple
 
 WARM_UP, BUSY, BLOCKED, STARVED, IDLE = "warm_up", "busy", "blocked", "starved", "idle"
 
@@ -12,8 +12,9 @@ WARM_UP, BUSY, BLOCKED, STARVED, IDLE = "warm_up", "busy", "blocked", "starved",
 class TimeSplit:
     """Adds up seconds by what the engine does, over all its streams.
 
-    busy: at least one stream computes. blocked: none computes, at least one waits for the writer. starved: neither, though
-    images are on their way. idle: neither, and there is no image. warm_up: the time before the first batch.
+    busy: at least one stream computes. blocked: none computes, and at least one waits for the writer, or nothing but writing is
+    left to do. starved: neither, though images are on their way. idle: neither, and there is no image. warm_up: the time
+    before the first batch.
 
     Args:
         clock: seconds; it is handed in so that tests need not wait.
@@ -24,7 +25,7 @@ class TimeSplit:
         self._lock = threading.Lock()
         self._computing = 0
         self._waiting = 0
-        self._has_work = False
+        self._fed = self._writing = False
         self._warm = False
         self._since = clock()
         self._seconds: Dict[str, float] = dict.fromkeys((WARM_UP, BUSY, BLOCKED, STARVED, IDLE), 0.0)
@@ -51,10 +52,15 @@ class TimeSplit:
         """The writer has taken its batch."""
         self._change(waiting=-1)
 
-    def set_has_work(self, has_work: bool) -> None:
-        """Whether any image is between lease and result."""
-        if has_work != self._has_work:
-            self._change(has_work=has_work)
+    def set_work(self, fed: bool, writing: bool) -> None:
+        """What there is to do.
+
+        Args:
+            fed: whether any image is on its way to the engine.
+            writing: whether any is computed and its result not written yet.
+        """
+        if (fed, writing) != (self._fed, self._writing):
+            self._change(work=(fed, writing))
 
     def seconds(self) -> Dict[str, float]:
         """The sums so far, seconds, by state."""
@@ -62,7 +68,7 @@ class TimeSplit:
         with self._lock:
             return dict(self._seconds)
 
-    def _change(self, computing: int = 0, waiting: int = 0, has_work: Optional[bool] = None) -> None:
+    def _change(self, computing: int = 0, waiting: int = 0, work: Optional[Tuple[bool, bool]] = None) -> None:
         with self._lock:
             now = self._clock()
             self._seconds[self._state()] += now - self._since
@@ -70,14 +76,14 @@ class TimeSplit:
             self._computing += computing
             self._waiting += waiting
             self._warm = self._warm or self._computing > 0
-            if has_work is not None:
-                self._has_work = has_work
+            if work is not None:
+                self._fed, self._writing = work
 
     def _state(self) -> str:
         if self._computing:
             return BUSY
         if not self._warm:
             return WARM_UP
-        if self._waiting:
+        if self._waiting or (self._writing and not self._fed):
             return BLOCKED
-        return STARVED if self._has_work else IDLE
+        return STARVED if self._fed else IDLE

@@ -282,7 +282,11 @@ class Worker:
                 self._loaders.send(command.loader, messages.Retire())
         for loader, tickets in asked.items():
             self._loaders.send(loader, messages.Tickets(tickets))
-        self._split.set_has_work(self._queue.has_work)
+        fed, has_work = self._queue.feeds, self._queue.has_work
+        self._split.set_work(fed, has_work)
+        if has_work and not fed:
+            # Whoever waits now waits for the writer: the end of the run, or of a block that others depend on.
+            self._writer.hurry()
 
     def _keep_time(self) -> None:
         now = time.monotonic()

@@ -137,9 +137,10 @@ class Writer:
     def settle(self, done: Done) -> None:
         """Asks to vouch for what is done of a block, whose batches were all written; returns at once."""
         self._work.put(done)
-        if done.over:
-            # The dispatcher may wait for it before it leases more.
-            self._hurry.set()
+
+    def hurry(self) -> None:
+        """Has it write what it has, without gathering more."""
+        self._hurry.set()
 
     def close(self) -> None:
         """Ends the thread after what was handed over."""

@@ -76,8 +76,9 @@ def loaders():
         # One may go while it is looked at; the command line of a zombie is empty, or not to be had.
         with contextlib.suppress(psutil.NoSuchProcess):
             if "divainfer.loader" in child.cmdline():
-                found.append(child)
-    return sorted(found, key=lambda child: child.pid)
+                # Process ids begin anew after the highest.
+                found.append((child.create_time(), child.pid, child))
+    return [child for _, _, child in sorted(found)]
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["retired", "killed while it retires"])

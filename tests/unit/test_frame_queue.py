@@ -58,8 +58,9 @@ def test_one_image_from_lease_to_done():
     assert ask == Ask("l", 1, 70, 0, SMALL) and isinstance(want, Want)
     (batch,) = ready(queue, ask)
     assert isinstance(batch, Compute) and batch.frames[0].index == 70
-    assert queue.has_work and not queue.at_rest
+    assert queue.has_work and queue.feeds and not queue.at_rest
     assert queue.computed(batch.number) == []
+    assert queue.has_work and not queue.feeds, "its result is still to be written"
     assert queue.written(batch.number, []) == [Done(5, [Part(70, 71, [])])]
     assert queue.at_rest and not queue.has_work
 

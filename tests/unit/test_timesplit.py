@@ -15,7 +15,7 @@ class Clock:
 def test_each_second_has_one_name():
     clock = Clock()
     split = TimeSplit(clock)
-    split.set_has_work(True)
+    split.set_work(fed=True, writing=False)
     clock.now += 1  # warm-up
     split.begin_computing()
     clock.now += 2
@@ -30,9 +30,13 @@ def test_each_second_has_one_name():
     clock.now += 32
     split.end_computing()
     split.end_waiting()
-    split.set_has_work(False)
-    clock.now += 64  # idle
-    assert split.seconds() == {"warm_up": 1, "busy": 38, "starved": 8, "blocked": 16, "idle": 64}
+    split.set_work(fed=True, writing=True)
+    clock.now += 64  # starved
+    split.set_work(fed=False, writing=True)
+    clock.now += 128  # all that is left is to write
+    split.set_work(fed=False, writing=False)
+    clock.now += 256  # idle
+    assert split.seconds() == {"warm_up": 1, "busy": 38, "starved": 72, "blocked": 144, "idle": 256}
 
 
 def test_restart_forgets():
