@@ -87,7 +87,7 @@ class RunConfig:
         auto=True,
     )
     batch_size: int = _option(
-        1, "Frames computed in one step; a graph with a fixed batch brings its own.", whole(1, 1024), "N"
+        1, "Frames of one size computed in one step; a graph with a fixed batch brings its own.", whole(1, 1024), "N"
     )
     streams: int = _option(1, "Batches in flight on one device.", whole(1, 16), "N")
     precision: str = _option(

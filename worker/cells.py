@@ -123,10 +123,14 @@ class Cells:
     def cut(self) -> List[List[Frame]]:
         """The batches to compute now that no more frames are awaited: short ones, or the largest of one shape."""
         batches = self._close_short() if self._filling is not None else []
-        if not batches and self._leftovers:
-            shape = max(self._leftovers, key=lambda shape: len(self._leftovers[shape]))
-            batches.append(self._leftovers.pop(shape))
-        return batches
+        return batches or self.leftovers()
+
+    def leftovers(self) -> List[List[Frame]]:
+        """The largest batch of frames that wait for others of their shape; none when none wait."""
+        if not self._leftovers:
+            return []
+        shape = max(self._leftovers, key=lambda shape: len(self._leftovers[shape]))
+        return [self._leftovers.pop(shape)]
 
     def _close_short(self) -> List[List[Frame]]:
         """Nothing more comes into the cell that is being filled. Returns the batches that became complete."""

@@ -8,6 +8,11 @@ events since the last call.
                  └──loader_gone──┘
 
 Which image is asked for next is `pieces.py`'s to say, who gets it `hands.py`'s, and where it goes `cells.py`'s.
+
+NOTE [short]: frames of several shapes wait for their like, but only while the engine has one batch more than it can compute at
+a time. With less, the most that there are of one shape become a short batch: else such frames would fill the memory, and
+engine and loaders would wait for each other by turns. A cell that is being filled is cut only when nothing else is left to
+do or to wait for.
 """
 
 from __future__ import annotations
@@ -56,6 +61,7 @@ class FrameQueue:
         block: images that make a whole block; so many are asked for at once, if they are more than the slots.
         report_every: seconds after which the finished part of a block is reported, though the block is not done.
         doomed: tells of an image in a run (NOTE [runs] in `pieces.py`) whether the rest of that run is a failure untried.
+        streams: batches that the engine computes at the same time.
     """
 
     def __init__(
@@ -67,12 +73,14 @@ class FrameQueue:
         block: int = 1,
         report_every: float = math.inf,
         doomed: Callable[[int], bool] = lambda index: False,
+        streams: int = 1,
     ) -> None:
         self.slots = slots
         self.failed = 0
         self._ahead = max(slots, block)
         self._report_every = report_every
         self._doomed = doomed
+        self._streams = streams
         self._reported_at: Optional[float] = None
         self._cells = Cells(slots, batch_size, frame_bytes)
         self._hands = Hands(deadline, slots)
@@ -116,7 +124,7 @@ class FrameQueue:
     @property
     def is_hard_up(self) -> bool:
         """Whether the next thing to do waits for the engine to be through with a batch."""
-        return bool(self._batches) and (not self._cells.any_free or self._hands.empty)
+        return bool(self._batches) and (not self._cells.any_free or self._hands.empty or self._cells.waiting > 0)
 
     # --- events
 
@@ -311,10 +319,11 @@ class FrameQueue:
         self._image_over(ticket.block, ticket.index, Failure(ticket.index, kind, reason))
 
     def _flush(self) -> None:
-        """Computes short batches when nothing else is left to do or to wait for; without this, leftovers would hold up all."""
-        if self._computing or not self._hands.empty:
-            return
-        self._compute_all(self._cells.cut())
+        """Computes short batches when the engine would wait otherwise (NOTE [short])."""
+        while self._computing <= self._streams and self._cells.waiting:
+            self._compute_all(self._cells.leftovers())
+        if not self._computing and self._hands.empty:
+            self._compute_all(self._cells.cut())
 
     def _compute_all(self, batches: List[List[Frame]]) -> None:
         for frames in batches:

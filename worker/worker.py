@@ -128,6 +128,7 @@ class Worker:
             orders.block_images,
             orders.report_every,
             self._takes_loaders_down,
+            orders.streams,
         )
         keep = None if orders.keep is None else frozenset(orders.keep)
         folder = RunFolder(orders.out)

@@ -109,6 +109,22 @@ def test_other_shapes_wait_for_their_like_and_are_not_forgotten():
     assert [1] in batches and not queue.has_work
 
 
+def test_frames_of_other_shapes_do_not_wait_while_the_engine_would():
+    queue = Stepwise(12, 4, 10.0)
+    queue.start()
+    queue.loader_up("a")
+    held, batches = asks(queue.lease(0, 0, 8)), []
+    for shape in ((4, 4), (2, 6), (4, 4), (6, 2)):
+        commands = ready(queue, held.pop(0), shape)
+        held += asks(commands)
+        batches += [command for command in commands if isinstance(command, Compute)]
+    # The first cell is full, of three shapes: one batch is computed and one waits, the third may still find its like.
+    assert [[frame.index for frame in batch.frames] for batch in batches] == [[0, 2], [1]]
+    assert queue.is_hard_up and queue.waiting == 4
+    (third,) = [command for command in queue.computed(batches[0].number) if isinstance(command, Compute)]
+    assert [frame.index for frame in third.frames] == [3]
+
+
 def test_a_lost_loaders_tickets_are_tried_alone_and_nothing_else_meanwhile():
     queue = Stepwise(4, 1, 10.0)
     queue.start()
