@@ -163,7 +163,7 @@ def test_a_run_at_work_as_json_and_after_it_was_killed(tmp_path, images):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_has_seen_enough_ends_it_and_the_run_goes_on(tmp_path, images, number):
     out = str(tmp_path / "out")
-    with Started(*arguments(images, out, engine="emulated:busy_ms=300")) as run:
+    with Started(*arguments(images, out, engine="emulated:busy_ms=1000")) as run:
         wait_for_results(out, 1)
         with InTerminal("monitor", out) as monitor:
             wait_for(lambda: "2/2 workers up" in monitor.look())
