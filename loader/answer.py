@@ -44,9 +44,7 @@ class Answer:
         if done >= left and not self._asked:
             self._asked = True
             return True
-        if not left:
-            return True
-        return self._clock() - self._before - self._waited >= _PATIENCE
+        return not left or self._clock() - self._before - self._waited >= _PATIENCE
 
     def more(self) -> None:
         """More tickets have come."""

@@ -112,7 +112,7 @@ class Cells:
         self._cells_seen = 0
         batches = self.failed(place)
         if self._filling is not None and self._cells[self._filling].stride < self._frame_bytes:
-            batches += self._close_short()
+            batches += self.cut()
         return batches
 
     def release(self, number: int) -> None:
@@ -121,9 +121,12 @@ class Cells:
         self._free_if_empty(number)
 
     def cut(self) -> List[List[Frame]]:
-        """The batches to compute now that no more frames are awaited: short ones, or the largest of one shape."""
-        batches = self._close_short() if self._filling is not None else []
-        return batches or self.leftovers()
+        """Nothing more comes into the cell that is being filled, if any is. Returns the batches that became complete."""
+        if self._filling is None:
+            return []
+        number, self._filling = self._filling, None
+        self._free_if_empty(number)
+        return self._close(number)
 
     def leftovers(self) -> List[List[Frame]]:
         """The largest batch of frames that wait for others of their shape; none when none wait."""
@@ -131,13 +134,6 @@ class Cells:
             return []
         shape = max(self._leftovers, key=lambda shape: len(self._leftovers[shape]))
         return [self._leftovers.pop(shape)]
-
-    def _close_short(self) -> List[List[Frame]]:
-        """Nothing more comes into the cell that is being filled. Returns the batches that became complete."""
-        assert self._filling is not None
-        number, self._filling = self._filling, None
-        self._free_if_empty(number)
-        return self._close(number)
 
     def _close(self, number: int) -> List[List[Frame]]:
         """The frames of a cell, once all that were asked for have come."""

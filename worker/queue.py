@@ -320,10 +320,10 @@ class FrameQueue:
 
     def _flush(self) -> None:
         """Computes short batches when the engine would wait otherwise (NOTE [short])."""
-        while self._computing <= self._streams and self._cells.waiting:
-            self._compute_all(self._cells.leftovers())
         if not self._computing and self._hands.empty:
             self._compute_all(self._cells.cut())
+        while self._computing <= self._streams and self._cells.waiting:
+            self._compute_all(self._cells.leftovers())
 
     def _compute_all(self, batches: List[List[Frame]]) -> None:
         for frames in batches:

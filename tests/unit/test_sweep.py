@@ -40,15 +40,16 @@ class Surface:
         return self.exactly(step) * self.numbers.gauss(1, self.noise)
 
 
-def search(surface, most=200):
-    """Lets a sweep run to its end; returns it with all its steps."""
+def search(surface, most=200, disturbed=None):
+    """Lets a sweep run to its end; returns it with all its steps. Of `disturbed` the first trial is slow."""
     sweep, steps = Sweep(surface.limits), []
     for _ in range(most):
         step = sweep.next()
         if step is None:
             return sweep, steps
+        share = 0.3 if step == disturbed and step not in steps else 1
         steps.append(step)
-        sweep.add(step, surface.measure(step))
+        sweep.add(step, surface.measure(step) * share)
     raise AssertionError("it does not end")
 
 
@@ -153,11 +154,7 @@ def test_the_median_of_the_repeats_counts():
 def test_one_disturbed_trial_does_not_end_a_ladder(kind, setting):
     surface = Surface(lambda streams, batch: 10.0 * min(batch, 8), lambda loaders: 40.0 * loaders)
     disturbed = Step(kind, setting)
-    sweep, steps = Sweep(LIMITS), []
-    for step in iter(sweep.next, None):
-        first = step == disturbed and disturbed not in steps
-        steps.append(step)
-        sweep.add(step, surface.exactly(step) * (0.3 if first else 1))
+    sweep, steps = search(surface, disturbed=disturbed)
     assert steps.count(disturbed) == 2
     assert sweep.choice().setting == Setting(4, 1, 8)
 
@@ -166,11 +163,7 @@ def test_one_disturbed_trial_does_not_end_the_streams():
     limits = LIMITS._replace(batch_sizes=(4,))
     surface = Surface(lambda streams, batch: 100.0 * streams, lambda loaders: 2000.0, limits)
     disturbed = Step(ENGINE, Setting(2, 2, 4))
-    sweep, steps = Sweep(limits), []
-    for step in iter(sweep.next, None):
-        first = step == disturbed and disturbed not in steps
-        steps.append(step)
-        sweep.add(step, surface.exactly(step) * (0.3 if first else 1))
+    sweep, steps = search(surface, disturbed=disturbed)
     assert steps.count(disturbed) == 2
     assert sweep.choice().setting == Setting(1, 4, 4)
 
