@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from typing import Sequence
+from typing import Optional, Sequence
 
 import numpy as np
 
@@ -67,13 +67,18 @@ class FrameMemory:
         """A part of the memory: uint8 `[size]`, writable."""
         return self._bytes[offset : offset + size]
 
-    def batch(self, offsets: Sequence[int], height: int, width: int) -> np.ndarray:
-        """The frames that begin at some offsets, all of one shape.
+    def view(self, offsets: Sequence[int], height: int, width: int) -> Optional[np.ndarray]:
+        """The frames that begin at some offsets, all of one shape, as they lie.
 
         Returns:
-            uint8 `[len(offsets), height, width, 3]`, C-contiguous: a view where the frames lie side by side, else a copy.
+            uint8 `[len(offsets), height, width, 3]`, C-contiguous; None where the frames do not lie side by side.
         """
         size, first, count = height * width * 3, offsets[0], len(offsets)
-        if count == 1 or list(offsets) == list(range(first, first + count * size, size)):
-            return self._bytes[first : first + count * size].reshape(count, height, width, 3)
+        if count > 1 and list(offsets) != list(range(first, first + count * size, size)):
+            return None
+        return self._bytes[first : first + count * size].reshape(count, height, width, 3)
+
+    def gather(self, offsets: Sequence[int], height: int, width: int) -> np.ndarray:
+        """A copy of the frames that begin at some offsets, all of one shape: uint8 `[len(offsets), height, width, 3]`."""
+        size = height * width * 3
         return np.stack([self.room(offset, size).reshape(height, width, 3) for offset in offsets])

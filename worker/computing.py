@@ -1,4 +1,9 @@
-"""The engine's threads: take a batch, compute it, hand it to the writer."""
+"""The engine's threads: take a batch, compute it, say what was found.
+
+NOTE [between]: from the end of one batch to the begin of the next the device waits. On a thread that has just woken each line
+takes several times as long as in a row, so that a few dozen take a tenth of a millisecond. Hence what can be done elsewhere is:
+by the loop, which hands batches over and takes what was found, or by the writer.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +11,13 @@ import logging
 import queue
 import threading
 import time
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..computingfile import ComputingFile
+from ..computingfile import ComputingFile, note_of
 from ..detections import Detections
 from ..errors import DivaInferError, EngineBootError, EngineError, EngineOutOfMemory
-from ..histogram import Histogram, sum_of
 from ..loader.memory import FrameMemory
 from ..messages import Failure
 from .commands import Compute, Frame
@@ -39,9 +43,12 @@ class BootFailed(NamedTuple):
 
 
 class Computed(NamedTuple):
-    """A batch's frames are not needed any more."""
+    """A batch's frames are not needed any more: each has its outcome, after so many seconds."""
 
     number: int
+    frames: Sequence[Frame]
+    outcomes: Sequence[Outcome]
+    seconds: float
 
 
 class Dropped(NamedTuple):
@@ -50,13 +57,29 @@ class Dropped(NamedTuple):
     number: int
 
 
+class _Batch(NamedTuple):
+    """A batch as it waits for a stream.
+
+    Attributes:
+        number: its number.
+        frames: all of one shape.
+        pixels: a view of them, uint8 `[b, H, W, 3]`; None where they lie apart.
+        note: what to note while it is computed.
+    """
+
+    number: int
+    frames: Tuple[Frame, ...]
+    pixels: Optional[np.ndarray]
+    note: memoryview
+
+
 class Computing:
     """Runs an engine in `streams` threads.
 
     Args:
         engine: not loaded yet.
         memory: where the frames lie.
-        writer: takes the outcomes.
+        writer: with no room in it, nothing is computed.
         split: adds up the engine's time.
         streams: batches in flight.
         noted: where the images being computed are noted.
@@ -83,14 +106,13 @@ class Computing:
         self._noted = noted
         self._post = post
         self._post_computed = post_computed
-        self._batches: "queue.SimpleQueue[Optional[Compute]]" = queue.SimpleQueue()
+        self._batches: "queue.SimpleQueue[Optional[_Batch]]" = queue.SimpleQueue()
         self._streams = streams
         self._threads: List[threading.Thread] = []
         self._stopping = False
         self._since: List[Optional[float]] = [None] * streams
-        self._done = [0] * streams
         #: One a stream: counting is not safe between threads.
-        self._times = [Histogram() for _ in range(streams)]
+        self._done = [0] * streams
         self._room = Room()
         self._last_good: Optional[Tuple[int, ...]] = None
 
@@ -100,7 +122,10 @@ class Computing:
 
     def put(self, batch: Compute) -> None:
         """Hands over a batch."""
-        self._batches.put(batch)
+        frames = batch.frames
+        pixels = self._memory.view([frame.offset for frame in frames], frames[0].height, frames[0].width)
+        note = note_of([frame.index for frame in frames])
+        self._batches.put(_Batch(batch.number, frames, pixels, note))
 
     def stop(self) -> None:
         """From now on batches that were not begun are dropped."""
@@ -118,11 +143,6 @@ class Computing:
     def batches(self) -> int:
         """Batches computed."""
         return sum(self._done)
-
-    @property
-    def times(self) -> List[int]:
-        """How long batches took, as the counts of a histogram."""
-        return sum_of(histogram.counts for histogram in self._times)
 
     @property
     def left(self) -> int:
@@ -162,18 +182,14 @@ class Computing:
                 if self._stopping:
                     self._post(Dropped(batch.number))
                     continue
-                self._since[stream] = time.monotonic()
-                self._noted.begin(stream, [frame.index for frame in batch.frames])
-                self._split.begin_computing()
-                began = time.monotonic()
-                outcomes = self._compute(batch.frames)
-                self._split.end_computing()
-                self._times[stream].add(time.monotonic() - began)
-                self._noted.end(stream)
+                self._noted.begin(stream, batch.note)
+                self._since[stream] = began = self._split.begin_computing()
+                outcomes = self._compute(batch)
+                ended = self._split.end_computing()
                 self._since[stream] = None
+                self._noted.end(stream)
                 self._done[stream] += 1
-                self._post_computed(Computed(batch.number))
-                self._writer.put(batch.number, outcomes)
+                self._post_computed(Computed(batch.number, batch.frames, outcomes, ended - began))
                 if self._writer.is_full:
                     self._split.begin_waiting()
                     self._writer.wait_for_room()
@@ -183,18 +199,20 @@ class Computing:
         except Exception as error:  # Whatever it is, the dispatcher must hear of it.
             self._post(Fatal("the engine's thread failed: {!r}".format(error)))
 
-    def _compute(self, frames: Tuple[Frame, ...]) -> List[Tuple[Frame, Outcome]]:
+    def _compute(self, batch: _Batch) -> Sequence[Outcome]:
+        frames, pixels = batch.frames, batch.pixels
         height, width = frames[0].height, frames[0].width
         wanted = (self._info.frame_height or height, self._info.frame_width or width)
         if wanted != (height, width):
             reason = "the graph takes frames of {1} x {0} only, this image gives {3} x {2}".format(
                 *wanted, height, width
             )
-            return [(frame, Failure(frame.index, "size", reason)) for frame in frames]
-        pixels = self._memory.batch([frame.offset for frame in frames], height, width)
-        return list(zip(frames, self._infer(pixels, frames)))
+            return [Failure(frame.index, "size", reason) for frame in frames]
+        if pixels is None:
+            pixels = self._memory.gather([frame.offset for frame in frames], height, width)
+        return self._infer(pixels, frames)
 
-    def _infer(self, pixels: np.ndarray, frames: Tuple[Frame, ...]) -> List[Outcome]:
+    def _infer(self, pixels: np.ndarray, frames: Tuple[Frame, ...]) -> Sequence[Outcome]:
         """Computes a batch; when the engine fails on it, halves it until the frames at fault are alone.
 
         A batch of more frames than fit into the device's memory is cut before it is tried.
@@ -204,7 +222,7 @@ class Computing:
         if limit < len(frames):
             outcomes: List[Outcome] = []
             for start in range(0, len(frames), limit):
-                outcomes += self._infer(pixels[start : start + limit], frames[start : start + limit])
+                outcomes.extend(self._infer(pixels[start : start + limit], frames[start : start + limit]))
             return outcomes
         try:
             found = self._engine.infer(pixels)
@@ -215,7 +233,7 @@ class Computing:
                     "batches of %d x %d frames are cut to %d: the device has not enough memory for more",
                     *(shape[1], shape[0], len(frames)),
                 )
-            return list(found)
+            return found
         except _Broken:
             raise
         except Exception as error:  # A plug-in may raise anything; the run goes on without this image.
@@ -224,7 +242,7 @@ class Computing:
                 if isinstance(error, EngineOutOfMemory) and self._info.batch_size is None:
                     self._room.out_of_memory(shape, len(frames))
                 half = (len(frames) + 1) // 2
-                return self._infer(pixels[:half], frames[:half]) + self._infer(pixels[half:], frames[half:])
+                return [*self._infer(pixels[:half], frames[:half]), *self._infer(pixels[half:], frames[half:])]
             if not isinstance(error, EngineError):
                 log.exception("the engine failed on image %d", frames[0].index)
             reason = str(error) if isinstance(error, EngineError) else "the engine raised {!r}".format(error)

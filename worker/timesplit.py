@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-import threading
+import collections
 import time
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Deque, Dict, NamedTuple, Tuple
 
 WARM_UP, BUSY, BLOCKED, STARVED, IDLE = "warm_up", "busy", "blocked", "starved", "idle"
+
+
+class _Change(NamedTuple):
+    """What a stream has begun or ended; `ready` forgets all that was before."""
+
+    computing: int = 0
+    waiting: int = 0
+    ready: bool = False
+
+
+_READY = _Change(ready=True)
+_BEGIN_COMPUTING, _END_COMPUTING = _Change(computing=1), _Change(computing=-1)
+_BEGIN_WAITING, _END_WAITING = _Change(waiting=1), _Change(waiting=-1)
 
 
 class TimeSplit:
@@ -16,41 +29,46 @@ class TimeSplit:
     left to do. starved: neither, though images are on their way. idle: neither, and there is no image. warm_up: the time
     before the first batch.
 
+    The streams' threads only note what changes, since the device waits while they do. It is added up by the thread that calls
+    `set_work` and `seconds`.
+
     Args:
         clock: seconds; it is handed in so that tests need not wait.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._noted: Deque[Tuple[float, _Change]] = collections.deque()
         self._computing = 0
         self._waiting = 0
         self._fed = self._writing = False
         self._warm = False
         self._since = clock()
-        self._seconds: Dict[str, float] = dict.fromkeys((WARM_UP, BUSY, BLOCKED, STARVED, IDLE), 0.0)
+        self._seconds = _nothing()
 
     def restart(self) -> None:
         """Forgets everything; the engine has just become ready."""
-        with self._lock:
-            self._since = self._clock()
-            self._seconds = dict.fromkeys(self._seconds, 0.0)
+        self._noted.append((self._clock(), _READY))
 
-    def begin_computing(self) -> None:
-        """A stream begins a batch."""
-        self._change(computing=1)
+    def begin_computing(self) -> float:
+        """A stream begins a batch. Returns when."""
+        now = self._clock()
+        self._noted.append((now, _BEGIN_COMPUTING))
+        return now
 
-    def end_computing(self) -> None:
-        """A stream has computed its batch."""
-        self._change(computing=-1)
+    def end_computing(self) -> float:
+        """A stream has computed its batch. Returns when."""
+        now = self._clock()
+        self._noted.append((now, _END_COMPUTING))
+        return now
 
     def begin_waiting(self) -> None:
         """A stream begins to wait until the writer takes its batch."""
-        self._change(waiting=1)
+        self._noted.append((self._clock(), _BEGIN_WAITING))
 
     def end_waiting(self) -> None:
         """The writer has taken its batch."""
-        self._change(waiting=-1)
+        self._noted.append((self._clock(), _END_WAITING))
 
     def set_work(self, fed: bool, writing: bool) -> None:
         """What there is to do.
@@ -60,24 +78,30 @@ class TimeSplit:
             writing: whether any is computed and its result not written yet.
         """
         if (fed, writing) != (self._fed, self._writing):
-            self._change(work=(fed, writing))
+            self._add_up()
+            self._fed, self._writing = fed, writing
 
     def seconds(self) -> Dict[str, float]:
         """The sums so far, seconds, by state."""
-        self._change()
-        with self._lock:
-            return dict(self._seconds)
+        self._add_up()
+        return dict(self._seconds)
 
-    def _change(self, computing: int = 0, waiting: int = 0, work: Optional[Tuple[bool, bool]] = None) -> None:
-        with self._lock:
-            now = self._clock()
-            self._seconds[self._state()] += now - self._since
-            self._since = now
-            self._computing += computing
-            self._waiting += waiting
+    def _add_up(self) -> None:
+        now = self._clock()
+        while self._noted:
+            at, change = self._noted.popleft()
+            self._pass(at)
+            if change.ready:
+                self._seconds = _nothing()
+            self._computing += change.computing
+            self._waiting += change.waiting
             self._warm = self._warm or self._computing > 0
-            if work is not None:
-                self._fed, self._writing = work
+        self._pass(now)
+
+    def _pass(self, until: float) -> None:
+        # Two threads may note out of order, by as long as one of them was held up between clock and note.
+        self._seconds[self._state()] += max(0.0, until - self._since)
+        self._since = max(until, self._since)
 
     def _state(self) -> str:
         if self._computing:
@@ -87,3 +111,7 @@ class TimeSplit:
         if self._waiting or (self._writing and not self._fed):
             return BLOCKED
         return STARVED if self._fed else IDLE
+
+
+def _nothing() -> Dict[str, float]:
+    return dict.fromkeys((WARM_UP, BUSY, BLOCKED, STARVED, IDLE), 0.0)

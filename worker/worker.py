@@ -62,7 +62,7 @@ class Worker:
         self._images = ImageList(orders.list, orders.index)
         self._decoded = 0
         self._cost = Cost(0.0, 0.0, 0.0)
-        self._decode_times = Histogram()
+        self._decode_times, self._compute_times = Histogram(), Histogram()
         self._cpu_before = 0.0
         self._loader_time = self._stats_at = 0.0
         self._stopping = False
@@ -178,7 +178,9 @@ class Worker:
     def _hear_engine(self) -> None:
         for event in self._outbox.take_all():
             if isinstance(event, Computed):
+                self._compute_times.add(event.seconds)
                 self._queue.computed(event.number)
+                self._writer.put(event.number, list(zip(event.frames, event.outcomes)))
             elif isinstance(event, Written):
                 self._queue.written(event.number, event.failures)
             elif isinstance(event, Settled):
@@ -345,7 +347,7 @@ class Worker:
         )
 
     def _times(self) -> Times:
-        return Times(self._decode_times.counts, self._computing.times, self._writer.times)
+        return Times(self._decode_times.counts, self._compute_times.counts, self._writer.times)
 
     def _fail(self, error: DivaInferError) -> None:
         log.error("%s", error)

@@ -123,10 +123,11 @@ def test_frames_that_lie_side_by_side_are_a_view_and_others_a_copy():
     try:
         for number in range(3):
             memory.room(number * 48, 48)[:] = number
-        batch = memory.batch([0, 48, 96], 4, 4)
+        batch = memory.view([0, 48, 96], 4, 4)
         assert batch.shape == (3, 4, 4, 3) and [int(frame[0, 0, 0]) for frame in batch] == [0, 1, 2]
         assert np.may_share_memory(batch, memory.room(0, 4096))
-        apart = memory.batch([96, 0], 4, 4)
+        assert memory.view([96, 0], 4, 4) is None
+        apart = memory.gather([96, 0], 4, 4)
         assert [int(frame[0, 0, 0]) for frame in apart] == [2, 0]
         assert not np.may_share_memory(apart, memory.room(0, 4096))
     finally:
