@@ -6,12 +6,13 @@ import os
 import platform
 import time
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import cv2
 import numpy as np
 
 import divainfer
+from divainfer.loader.memory import SHARED_FOLDER
 from divainfer.machine import usable_cores
 
 
@@ -31,6 +32,11 @@ def make_frames(folder: Path, count: int, width: int = 1920, height: int = 1080)
             os.link(paths[index % 40], path)
         paths.append(path)
     return paths
+
+
+def memory_folder() -> Optional[str]:
+    """A folder in memory, where files cost no disk's time; None where there is none."""
+    return SHARED_FOLDER if os.path.isdir(SHARED_FOLDER) else None
 
 
 def machine() -> Dict[str, Any]:

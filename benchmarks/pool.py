@@ -8,7 +8,8 @@ streams  a device that needs 10 ms a frame, and 5 ms of CPU before: with one str
 auto     a device that needs 12 ms a frame, 1080p: `--loaders auto` beside each fixed count
 first    an engine that takes 2 s to load: how much later than that the first result is in its place
 
-Rounds are interleaved; figures are medians. Writes pool.json and pool.svg.
+Rounds are interleaved; figures are medians. Results are written to memory: on a disk with ext4 a file costs up to ten times as
+much for some minutes after many others were removed, and each round removes its own. Writes pool.json and pool.svg.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
-from common import machine, make_frames
+from common import machine, make_frames, memory_folder
 
 import divainfer
 from divainfer.tuning.trial import run_trial
@@ -105,7 +106,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     rows = contestants(options.seconds)
     rounds: List[Dict[str, Any]] = []
-    with tempfile.TemporaryDirectory(prefix="pool-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="pool-", dir=memory_folder()) as scratch:
         large = make_frames(Path(scratch) / "large", 4000)
         small = make_frames(Path(scratch) / "small", 80000, 256, 256)
         for number in range(options.rounds):

@@ -26,9 +26,7 @@ BENCHMARKS = Path(__file__).resolve().parents[1]
 # Started as a folder or with -m, this is no part of a package yet.
 sys.path[:] = [str(BENCHMARKS)] + [entry for entry in sys.path if entry != str(Path(__file__).parent)]
 
-from common import machine  # noqa: E402
-
-from divainfer.loader.memory import SHARED_FOLDER  # noqa: E402
+from common import machine, memory_folder  # noqa: E402
 from peers.contest import CONTESTANTS, Contest, Trial, load_contestants  # noqa: E402
 from peers.harness import adopt_orphans  # noqa: E402
 from peers.report import medians, plot, table  # noqa: E402
@@ -68,9 +66,8 @@ def main() -> None:
     adopt_orphans()
     # As Ctrl-C: what runs is killed, and the frames are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    # In memory: what it costs to make a file is the same for all, and may be ten times the rest.
-    memory = SHARED_FOLDER if os.path.isdir(SHARED_FOLDER) else None
-    with tempfile.TemporaryDirectory(prefix="peers-", dir=memory) as scratch:
+    # What it costs to make a file is the same for all, and may be ten times the rest.
+    with tempfile.TemporaryDirectory(prefix="peers-", dir=memory_folder()) as scratch:
         contest = Contest(contestants, seconds, not options.quick, Path(scratch), _say)
         trials = contest.run(rows, rounds)
     entries = medians(trials, {name: contestant.TITLE for name, contestant in contestants.items()})
