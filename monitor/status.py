@@ -86,7 +86,7 @@ class Status(NamedTuple):
             lines.append("{:,} bytes in the middle of the ledger are damaged".format(self.damaged))
         if self.state in (RUNNING, STOPPING) and self.images_per_second:
             left = datetime.timedelta(seconds=int(self.seconds_left or 0))
-            lines.append("{:.1f} images/s, {} left".format(self.images_per_second, left))
+            lines.append("{:.1f} images/s over the last minute, {} left".format(self.images_per_second, left))
         for number, worker in enumerate(self.workers):
             lines.append(_worker_line(number, worker))
         return lines + ([self.verdict["sentence"]] if self.verdict else [])

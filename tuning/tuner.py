@@ -11,6 +11,7 @@ import time
 from typing import Callable, Dict, FrozenSet, List, Optional, Tuple
 
 from ..config import RunConfig
+from ..console import counted
 from ..dispatcher.interrupts import Interrupts, signals_as_ctrl_c
 from ..dispatcher.listing import write_listing
 from ..dispatcher.plan import Plan, make_plan
@@ -222,9 +223,15 @@ class _Tuner:
                 "The list is shorter than what was measured, so its images were read again and again: from memory, where a "
                 "run reads them from the disk."
             )
-        failures = sum(trial.failures for trial in self._trials)
+        failures = sum(trial.failures for trial in self._trials if trial.step.kind != ENGINE)
         if failures:
-            notes.append("In {:,} cases an image of the trials could not be computed.".format(failures))
+            notes.append("In {} an image of the trials could not be computed.".format(counted(failures, "case")))
+        if any(trial.failures for trial in self._trials if trial.step.kind == ENGINE):
+            notes.append(
+                "Of the {} images that the engine alone computed again and again, some cannot be computed.".format(
+                    len(set(self._remembered()))
+                )
+            )
         return tuple(notes)
 
     def _finish(self) -> Tuned:

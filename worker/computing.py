@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 import time
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -46,8 +46,8 @@ class Computed(NamedTuple):
     """A batch's frames are not needed any more: each has its outcome, after so many seconds."""
 
     number: int
-    frames: Sequence[Frame]
-    outcomes: Sequence[Outcome]
+    frames: Tuple[Frame, ...]
+    outcomes: List[Outcome]
     seconds: float
 
 
@@ -199,7 +199,7 @@ class Computing:
         except Exception as error:  # Whatever it is, the dispatcher must hear of it.
             self._post(Fatal("the engine's thread failed: {!r}".format(error)))
 
-    def _compute(self, batch: _Batch) -> Sequence[Outcome]:
+    def _compute(self, batch: _Batch) -> List[Outcome]:
         frames, pixels = batch.frames, batch.pixels
         height, width = frames[0].height, frames[0].width
         wanted = (self._info.frame_height or height, self._info.frame_width or width)
@@ -212,7 +212,7 @@ class Computing:
             pixels = self._memory.gather([frame.offset for frame in frames], height, width)
         return self._infer(pixels, frames)
 
-    def _infer(self, pixels: np.ndarray, frames: Tuple[Frame, ...]) -> Sequence[Outcome]:
+    def _infer(self, pixels: np.ndarray, frames: Tuple[Frame, ...]) -> List[Outcome]:
         """Computes a batch; when the engine fails on it, halves it until the frames at fault are alone.
 
         A batch of more frames than fit into the device's memory is cut before it is tried.
@@ -222,7 +222,7 @@ class Computing:
         if limit < len(frames):
             outcomes: List[Outcome] = []
             for start in range(0, len(frames), limit):
-                outcomes.extend(self._infer(pixels[start : start + limit], frames[start : start + limit]))
+                outcomes += self._infer(pixels[start : start + limit], frames[start : start + limit])
             return outcomes
         try:
             found = self._engine.infer(pixels)
@@ -233,7 +233,8 @@ class Computing:
                     "batches of %d x %d frames are cut to %d: the device has not enough memory for more",
                     *(shape[1], shape[0], len(frames)),
                 )
-            return found
+            # Who returns the same list each time may fill it anew before this one is looked at.
+            return list(found)
         except _Broken:
             raise
         except Exception as error:  # A plug-in may raise anything; the run goes on without this image.
@@ -242,7 +243,7 @@ class Computing:
                 if isinstance(error, EngineOutOfMemory) and self._info.batch_size is None:
                     self._room.out_of_memory(shape, len(frames))
                 half = (len(frames) + 1) // 2
-                return [*self._infer(pixels[:half], frames[:half]), *self._infer(pixels[half:], frames[half:])]
+                return self._infer(pixels[:half], frames[:half]) + self._infer(pixels[half:], frames[half:])
             if not isinstance(error, EngineError):
                 log.exception("the engine failed on image %d", frames[0].index)
             reason = str(error) if isinstance(error, EngineError) else "the engine raised {!r}".format(error)

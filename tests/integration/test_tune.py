@@ -112,6 +112,18 @@ def test_images_that_cannot_be_decoded_end_it_with_their_reason(tmp_path):
     assert not (tmp_path / "tuned.toml").exists()
 
 
+def test_a_broken_image_that_comes_again_and_again_is_told_once(images, tmp_path):
+    # The first of a list is always among those that the engine alone is given.
+    (tmp_path / "in" / "!.jpg").write_bytes(b"none")
+    out = str(tmp_path / "tuned.toml")
+    outcome = divainfer(*command(images, out, "--loaders", "1", "--streams", "1", "--batch-size", "1"))
+    assert outcome.code == 0, outcome.err
+    assert "Of the 16 images that the engine alone computed again and again, some cannot be computed." in outcome.out
+    trials = json.loads((tmp_path / "tuned.json").read_text())["trials"]
+    others = sum(trial["failures"] for trial in trials if trial["kind"] != "engine")
+    assert others and "In {} case".format(others) in outcome.out
+
+
 @pytest.mark.parametrize(
     "more,words",
     [

@@ -77,7 +77,11 @@ def test_one_that_is_at_work(folder, monkeypatch):
     at_work(monkeypatch, Owner("here", 123, now - 1000))
     leave(folder.progress, time=now, images_per_second=2.0, seconds_left=3.5, stopping=False, workers=[])
     state, text = seen(folder)
-    assert state == "running" and "process 123 on here" in text and "2.0 images/s, 0:00:03 left" in text
+    assert (
+        state == "running"
+        and "process 123 on here" in text
+        and "2.0 images/s over the last minute, 0:00:03 left" in text
+    )
     leave(folder.progress, time=now, stopping=True, workers=[])
     assert seen(folder)[0] == "stopping"
     # What an earlier start left is not this one's: it reads the list.

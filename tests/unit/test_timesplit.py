@@ -46,3 +46,18 @@ def test_restart_forgets():
     split.restart()
     clock.now += 1
     assert split.seconds()["warm_up"] == 1
+
+
+def test_notes_that_come_out_of_order_lose_no_time():
+    clock = Clock()
+    split = TimeSplit(clock)
+    split.set_work(fed=True, writing=False)
+    split.begin_computing()
+    clock.now += 2
+    assert split.seconds()["busy"] == 2
+    # A thread was held up between looking at the clock and noting.
+    clock.now -= 1
+    split.end_computing()
+    clock.now += 4
+    seconds = split.seconds()
+    assert seconds == {"warm_up": 0, "busy": 2, "starved": 3, "blocked": 0, "idle": 0}
