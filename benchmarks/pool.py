@@ -8,8 +8,8 @@ streams  a device that needs 10 ms a frame, and 5 ms of CPU before: with one str
 auto     a device that needs 12 ms a frame, 1080p: `--loaders auto` beside each fixed count
 first    an engine that takes 2 s to load: how much later than that the first result is in its place
 
-Rounds are interleaved; figures are medians. Results are written to memory: on a disk with ext4 a file costs up to ten times as
-much for some minutes after many others were removed, and each round removes its own. Writes pool.json and pool.svg.
+Rounds are interleaved; figures are medians. Results are written to memory: with ext4 making a file costs most in the minutes
+after many others were removed, and each round removes its own. Writes pool.json and pool.svg.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -27,6 +26,7 @@ BENCHMARKS = Path(__file__).resolve().parents[1]
 sys.path[:] = [str(BENCHMARKS)] + [entry for entry in sys.path if entry != str(Path(__file__).parent)]
 
 from common import machine, memory_folder  # noqa: E402
+
 from peers.contest import CONTESTANTS, Contest, Trial, load_contestants  # noqa: E402
 from peers.harness import adopt_orphans  # noqa: E402
 from peers.report import medians, plot, table  # noqa: E402
