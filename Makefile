@@ -46,6 +46,7 @@ benchmarks: $(STAMP) ## writes JSON and plots to benchmarks/out
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/run_types.py
 	$(BIN)/python benchmarks/sampling.py
+	$(BIN)/python benchmarks/call.py
 
 lint: $(LINT_STAMP)
 	$(BIN)/ruff check .

@@ -302,10 +302,17 @@ def test_out_of_memory_has_its_own_name(loaded: Loaded, monkeypatch: pytest.Monk
     def run(*_: Any) -> None:
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nwith a page of hints")
 
-    monkeypatch.setattr(engine._session, "run", run)
+    monkeypatch.setattr(engine, "_call", run)
     with pytest.raises(errors.EngineOutOfMemory) as caught:
         engine.infer(frames(1))
     assert str(caught.value) == "the device has not enough memory for 1 frame of 320x240: OOM when allocating tensor"
+
+
+def test_a_version_without_the_short_way(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tensorflow.python.client import session
+
+    monkeypatch.delattr(session.BaseSession, "_make_callable_from_options")
+    check(loaded.engine("batch").infer(frames(2)), frames(2))
 
 
 # --- what does not come up

@@ -1,12 +1,13 @@
 """The TensorFlow engine: a detector of the 2019 contract, on TensorFlow 1.14 and on TensorFlow 2 alike.
 
 How a model comes to be a graph is told by `frozen`, `variables` and `saved_model`, one for each form; here it is run. Only
-names of `tf.compat.v1` are used, which both versions have. TensorFlow is imported by `load`, in the worker that needs it.
+names that both versions have are used, those of `tf.compat.v1` but for `_make_call`. TensorFlow is imported by `load`, in the
+worker that needs it.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -38,6 +39,7 @@ class TensorFlowEngine(Engine):
         self._tf: Any = None
         self._session: Any = None
         self._model: Optional[Prepared] = None
+        self._call: Optional[Callable[[np.ndarray], Dict[str, np.ndarray]]] = None
 
     def load(self) -> EngineInfo:
         """Makes the graph and opens the session. The first frames of each size are slower than the later ones."""
@@ -50,6 +52,7 @@ class TensorFlowEngine(Engine):
             # Outside of a graph TensorFlow 2 would take operations for eager ones.
             with model.graph.as_default():
                 model.fill(self._session)
+            self._call = _make_call(self._session, model)
         except DivaInferError:
             raise
         except MemoryError:
@@ -87,16 +90,16 @@ class TensorFlowEngine(Engine):
     def close(self) -> None:
         """Closes the session; the process keeps the device's memory until it ends."""
         if self._session is not None:
+            self._call = None
             self._session.close()
             self._session = None
 
     def _run(self, frames: np.ndarray) -> Dict[str, np.ndarray]:
         # TensorFlow reads the pixels where they lie if they begin at a multiple of 64 bytes, and copies them otherwise.
-        assert self._model is not None
+        assert self._call is not None
         errors = self._tf.compat.v1.errors
         try:
-            found: Dict[str, np.ndarray] = self._session.run(self._model.fetches, {self._model.frames: frames})
-            return found
+            return self._call(frames)
         except errors.ResourceExhaustedError as error:
             raise EngineOutOfMemory(
                 "the device has not enough memory for {}: {}".format(_size(frames), first_line(error))
@@ -182,6 +185,22 @@ class TensorFlowEngine(Engine):
                 tf.__version__, spec.device, needed
             )
         )
+
+
+def _make_call(session: Any, model: Prepared) -> Callable[[np.ndarray], Dict[str, np.ndarray]]:
+    """From frames to the outputs by their roles.
+
+    `Session.run` goes through names, types and structures anew each time: a quarter of a millisecond of Python in a row, four
+    times that on a core that slept meanwhile, and a GPU waits for it between two batches. What Keras uses instead in both
+    versions saves most of that (`benchmarks/call.py`). It is no public name, so a version may come without it.
+    """
+    if not hasattr(session, "_make_callable_from_options"):
+        return lambda frames: session.run(model.fetches, {model.frames: frames})  # type: ignore[no-any-return]
+    from tensorflow.core.protobuf.config_pb2 import CallableOptions
+
+    options = CallableOptions(feed=[model.frames.name], fetch=[tensor.name for tensor in model.fetches.values()])
+    call, roles = session._make_callable_from_options(options), list(model.fetches)
+    return lambda frames: dict(zip(roles, call(frames)))
 
 
 def _detections(found: Dict[str, np.ndarray]) -> Detections:
