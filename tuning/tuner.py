@@ -229,7 +229,7 @@ class _Tuner:
         if any(trial.failures for trial in self._trials if trial.step.kind == ENGINE):
             notes.append(
                 "Of the {} images that the engine alone computed again and again, some cannot be computed.".format(
-                    len(set(self._remembered()))
+                    len(self._sample.spread(self._remember))
                 )
             )
         return tuple(notes)

@@ -48,27 +48,23 @@ class TimeSplit:
 
     def restart(self) -> None:
         """Forgets everything; the engine has just become ready."""
-        self._noted.append((self._clock(), _READY))
+        self._note(_READY)
 
     def begin_computing(self) -> float:
         """A stream begins a batch. Returns when."""
-        now = self._clock()
-        self._noted.append((now, _BEGIN_COMPUTING))
-        return now
+        return self._note(_BEGIN_COMPUTING)
 
     def end_computing(self) -> float:
         """A stream has computed its batch. Returns when."""
-        now = self._clock()
-        self._noted.append((now, _END_COMPUTING))
-        return now
+        return self._note(_END_COMPUTING)
 
     def begin_waiting(self) -> None:
         """A stream begins to wait until the writer takes its batch."""
-        self._noted.append((self._clock(), _BEGIN_WAITING))
+        self._note(_BEGIN_WAITING)
 
     def end_waiting(self) -> None:
         """The writer has taken its batch."""
-        self._noted.append((self._clock(), _END_WAITING))
+        self._note(_END_WAITING)
 
     def set_work(self, fed: bool, writing: bool) -> None:
         """What there is to do.
@@ -85,6 +81,11 @@ class TimeSplit:
         """The sums so far, seconds, by state."""
         self._add_up()
         return dict(self._seconds)
+
+    def _note(self, change: _Change) -> float:
+        now = self._clock()
+        self._noted.append((now, change))
+        return now
 
     def _add_up(self) -> None:
         now = self._clock()
